@@ -1,0 +1,97 @@
+"""Contracts and sources: `kho contract …`, `kho source …`. Neither needs a warehouse.
+
+Belongs here: showing what is declared and what a source answers. Stays out: the rules (`contracts`) and the readers (`sources`).
+"""
+
+from __future__ import annotations
+
+import os
+
+import click
+
+from orchestration.cli.base import Group, chosen, json_option
+from orchestration.cli.output import print_json, print_table
+from orchestration.report.words import CLASSIFICATIONS, both
+
+
+@click.group(cls=Group, help="Hợp đồng dữ liệu / Data contracts")
+def contract() -> None:
+    """Data contracts."""
+
+
+@contract.command(name="check", offline=True, help="Kiểm tra mọi hợp đồng / Check every contract")
+@json_option
+def contract_check(as_json: bool) -> int:
+    """Every problem with its file, line and field; exit 1 when there is one."""
+    from dataclasses import asdict
+
+    from orchestration.contracts import assets_root, check, load_all
+
+    problems = check()
+    if as_json:
+        print_json([asdict(problem) for problem in problems])
+    elif problems:
+        for problem in problems:
+            click.echo(str(problem))
+        click.echo(f"{len(problems)} lỗi / problems", err=True)
+    else:
+        click.echo(f"{len(load_all())} hợp đồng đều đúng / contracts, all well: {assets_root()}")
+    return 1 if problems else 0
+
+
+@contract.command(name="list", offline=True, help="Mọi hợp đồng / Every contract")
+@json_option
+def contract_list(as_json: bool) -> None:
+    """One line per dataset."""
+    from orchestration.contracts import load_all
+
+    rows = [
+        {
+            "dataset": c.id, "title": c.title, "agency": c.agency, "agency_name": c.agency_name, "subject": c.subject, "version": c.version,
+            "source": c.source.kind, "delivery": c.delivery, "classification": c.classification, "columns": len(c.columns), "has_personal": c.is_personal,
+        }
+        for c in load_all()
+    ]  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        "Hợp đồng dữ liệu / Data contracts",
+        ["Bộ dữ liệu / Dataset", "Tên / Title", "Cơ quan / Agency", "Lĩnh vực / Subject", "Phiên bản / Version", "Nguồn / Source", "Kiểu giao / Delivery",
+         "Phân loại / Class", "Số cột / Columns #", "Dữ liệu cá nhân / Personal"],
+        [
+            (r["dataset"], r["title"], r["agency_name"], r["subject"], r["version"], r["source"], r["delivery"],
+             both(CLASSIFICATIONS, str(r["classification"])), r["columns"], r["has_personal"])
+            for r in rows
+        ],
+    )  # fmt: skip
+
+
+@click.group(cls=Group, help="Nguồn dữ liệu của các cơ quan / The agencies' sources")
+def source() -> None:
+    """Sources."""
+
+
+@source.command(name="test", offline=True, help="Thử kết nối và cột của nguồn, không nạp gì / Try connection and columns, load nothing")
+@click.argument("names", nargs=-1, metavar="[AGENCY|DATASET…]")
+@json_option
+def source_test(names: tuple[str, ...], as_json: bool) -> int:
+    """Each dataset by itself; exit 1 when one does not answer as its contract says."""
+    from orchestration.contracts import load_all
+    from orchestration.errors import KhoError
+    from orchestration.sources import test_source
+
+    results = []
+    for each in chosen(load_all(), names):
+        try:
+            results.append({"dataset": each.id, "ok": True, "lines": test_source(each, os.environ)})
+        except KhoError as error:
+            results.append({"dataset": each.id, "ok": False, "lines": [f"[{error.code}] {error}"]})
+        if not as_json:
+            last = results[-1]
+            click.echo(f"{'OK ' if last['ok'] else 'LỖI'} {last['dataset']}")
+            for line in last["lines"]:  # type: ignore[attr-defined]
+                click.echo(f"    {line}")
+    if as_json:
+        print_json(results)
+    return 0 if all(result["ok"] for result in results) else 1

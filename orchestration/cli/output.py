@@ -1,0 +1,62 @@
+"""Tables for people, JSON for scripts.
+
+Belongs here: how things look in a terminal or a pipe. Stays out: what is shown.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+
+import click
+
+
+def print_json(value: Any) -> None:
+    """`value` as JSON on stdout, Vietnamese readable, dates in ISO 8601."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no form in JSON")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, note: str = "") -> None:
+    """A table on stdout. A heading that ends in `#` is of numbers and set flush right; in a pipe no line is cut or coloured."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 2000)
+    table = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in columns:
+        number = name.endswith("#")
+        table.add_column(name.rstrip("# "), justify="right" if number else "left", no_wrap=number, overflow="fold")
+    count = 0
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+        count += 1
+    console.print(table if count else Text(f"{title}: không có / none"))
+    if note:
+        console.print(Text(note))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "có / yes" if value else "không / no"
+    if isinstance(value, int):
+        return f"{value:,}".replace(",", ".")
+    if isinstance(value, datetime):
+        return value.strftime("%d/%m/%Y %H:%M")
+    if isinstance(value, date):
+        return value.strftime("%d/%m/%Y")
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={part}" for name, part in value.items())
+    return str(value)

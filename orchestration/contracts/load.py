@@ -1,0 +1,102 @@
+"""Finding the contracts and loading them, for the night.
+
+Purpose: from the assets folder to Contract objects, strictly and fast. Belongs here: where contracts live, and the
+rules between files. Stays out: the ODCS model (`check`), which costs seconds to import and adds nothing at night.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from orchestration.contracts.document import read
+from orchestration.contracts.model import Contract, ContractErrors, Problem
+from orchestration.contracts.parse import Parsed, parse, parse_file
+
+DEFS = "defs.yaml"
+GROUPS = ("agencies", "national")
+
+
+def assets_root() -> Path:
+    """The folder of the declarations: $KHO_ASSETS, else `assets` beside the package `orchestration`."""
+    configured = os.environ.get("KHO_ASSETS")
+    return Path(configured) if configured else Path(__file__).resolve().parents[2] / "assets"
+
+
+def load(path: Path) -> Contract:
+    """One contract. ContractErrors with all its problems; OSError if the file cannot be opened."""
+    return _contracts([parse_file(Path(path))])[0]
+
+
+def load_folder(folder: Path) -> list[Contract]:
+    """The contracts of one agency or national system, by id. ContractErrors with all problems."""
+    return _contracts(_parse_folder(Path(folder), Path(folder)))
+
+
+def load_all(root: Path | None = None) -> list[Contract]:
+    """Every contract below `root` (default: assets_root()), by id. ContractErrors with all problems of all files."""
+    return _contracts(parse_all(root or assets_root()))
+
+
+def parse_all(root: Path) -> list[Parsed]:
+    """Every contract file of `agencies/*/` and `national/*/`, read, in the order of their paths."""
+    root = Path(root)
+    if not root.is_dir():
+        raise FileNotFoundError(f"no assets folder at {root}")
+    folders = sorted(
+        folder for group in ("agencies", "national") for folder in (root / group).glob("*") if folder.is_dir()
+    )
+    return [parsed for folder in folders for parsed in _parse_folder(folder, root.parent)]
+
+
+def _parse_folder(folder: Path, base: Path) -> list[Parsed]:
+    """Below `national/` other declarations (what is owed) lie beside contracts: a contract says what kind it is."""
+    result = []
+    for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.name != DEFS):
+        document = read(path, str(path.relative_to(base)))
+        value = document.value
+        other = isinstance(value, dict) and "apiVersion" not in value and value.get("kind") != "DataContract"
+        if not (other and folder.parent.name == "national"):
+            result.append(parse(document))
+    return result
+
+
+def between_files(files: Iterable[Parsed]) -> list[Problem]:
+    """What one file cannot break alone: an id given twice, an element owned twice, an agency described in two ways."""
+    problems: list[Problem] = []
+    ids: dict[str, Parsed] = {}
+    owners: dict[str, tuple[Parsed, int]] = {}
+    agencies: dict[str, Contract] = {}
+    for parsed in files:
+        label = parsed.document.label
+        if parsed.id:
+            known = ids.setdefault(parsed.id, parsed)
+            if known is not parsed:
+                first = f"{known.document.label}:{known.document.line(('id',))}"
+                vi = f"mã {parsed.id} đã dùng ở {first}"
+                en = f"id {parsed.id} is already used at {first}"
+                problems.append(Problem(label, parsed.document.line(("id",)), "id", vi, en))
+        for element, line in parsed.claims:
+            owner, owner_line = owners.setdefault(element, (parsed, line))
+            if owner is not parsed:
+                first, second = f"{owner.document.label}:{owner_line}", f"{label}:{line}"
+                vi = f"{element} đã có nguồn có thẩm quyền ở {first}, không nhận thêm {second}"
+                en = f"{element} already has its authoritative source at {first}, refused at {second}"
+                problems.append(Problem(label, line, "customProperties[kho.authoritativeFor]", vi, en))
+        contract = parsed.contract
+        if contract is not None:
+            other = agencies.setdefault(contract.agency, contract)
+            if (other.agency_name, other.agency_code) != (contract.agency_name, contract.agency_code):
+                vi = f"tên hoặc mã cơ quan khác với {other.path.name}"
+                en = f"agency name or code differs from {other.path.name}"
+                line = parsed.document.line(("customProperties",))
+                problems.append(Problem(label, line, "customProperties[kho.agencyCode]", vi, en))
+    return problems
+
+
+def _contracts(files: Sequence[Parsed]) -> list[Contract]:
+    problems = [problem for parsed in files for problem in parsed.problems] + between_files(files)
+    if problems:
+        raise ContractErrors(tuple(sorted(set(problems))))
+    return sorted((parsed.contract for parsed in files if parsed.contract is not None), key=lambda c: c.id)

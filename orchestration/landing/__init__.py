@@ -1,0 +1,9 @@
+"""Landing: a delivery becomes raw rows, quarantined rows and a receipt, in one transaction.
+
+Belongs here: keeping bytes, typed split, duplicates, the guard against shrinking snapshots, the receipt.
+Stays out: how an agency is reached (`sources`) and what the rows mean (dbt).
+"""
+
+from orchestration.landing.land import Receipt, confirm, land, land_dataset
+
+__all__ = ["Receipt", "confirm", "land", "land_dataset"]

@@ -1,0 +1,81 @@
+"""The delivered bytes, kept.
+
+Belongs here: writing them down while they pass, hashing them, making them durable, forgetting them when retention ends.
+Stays out: what they mean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from orchestration import settings
+from orchestration.contracts import Contract
+
+_SUFFIX = {"csv": "csv", "binary": "pgcopy", "xlsx": "xlsx", "json": "ndjson"}
+
+
+def folder(contract: Contract) -> Path:
+    """Where a dataset's deliveries are kept."""
+    return settings.kept_folder() / contract.agency / contract.dataset
+
+
+class Kept:
+    """One delivery on its way to disk: `through` passes the chunks on; `seal` makes the file durable under its final name."""
+
+    def __init__(self, contract: Contract, delivery_id: int, encoding: str) -> None:
+        self.path = folder(contract) / f"{delivery_id:09d}.{_SUFFIX[encoding]}"
+        self._staged = self.path.with_suffix(".part")
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Write and hash each chunk as it passes."""
+        with self._staged.open("wb", buffering=0) as file:
+            for chunk in chunks:
+                self._hash.update(chunk)
+                file.write(chunk)
+                self.size += len(chunk)
+                yield chunk
+
+    @property
+    def staged(self) -> Path:
+        """The file as far as it has been written, to be read again."""
+        return self._staged
+
+    @property
+    def sha256(self) -> bytes:
+        """Hash of what has passed."""
+        return self._hash.digest()
+
+    def seal(self) -> None:
+        """Force the bytes to disk and give the file its name. To be called before the receipt is committed."""
+        with self._staged.open("rb") as file:
+            os.fsync(file.fileno())
+        self._staged.rename(self.path)
+        descriptor = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def discard(self) -> None:
+        """Forget the bytes: nothing was received."""
+        self._staged.unlink(missing_ok=True)
+        self.path.unlink(missing_ok=True)
+
+    def relative(self) -> str:
+        """The path as the receipt names it: below KHO_HOME."""
+        return str(self.path.relative_to(settings.home()))
+
+
+def sweep(contract: Contract, known: set[int], expired: set[int]) -> None:
+    """Remove what killed attempts left behind (no receipt) and what retention has ended. Call under the dataset's lock."""
+    where = folder(contract)
+    for path in where.iterdir() if where.exists() else ():
+        number = int(path.stem) if path.stem.isdigit() else None
+        if path.suffix == ".part" or number is None or number not in known or number in expired:
+            path.unlink()

@@ -1,0 +1,297 @@
+"""Delivered bytes into an incoming table whose rows are typed, unique by key and within their contract.
+
+Two ways with one result. The clean way copies straight into typed columns and checks all rules in one scan; most deliveries end
+there. Whatever is not clean takes the general way: copied as text, split into good rows and quarantine, duplicates settled.
+Belongs here: COPY, split, duplicates, quarantine rows. Stays out: the delta against raw, the receipt (`land`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import psycopg
+from psycopg import sql
+
+from orchestration.contracts import Contract
+from orchestration.errors import KhoError
+from orchestration.landing import rules as contract_rules
+from orchestration.landing.rules import Rule
+
+Sql = sql.Composable
+#: Contract column of each column of a COPY stream; None where the contract has none.
+Columns = tuple[str | None, ...]
+#: Rows are numbered as people see them: the header of a CSV file is row 1.
+_HEADER_ROWS = {"csv": 1, "binary": 0, "xlsx": 0, "json": 0}
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What came of the bytes: the table of good rows and the counts (rows). received = accepted + quarantined + duplicates."""
+
+    table: str
+    received: int = 0
+    quarantined: int = 0
+    duplicates: int = 0
+    keyless: int = 0
+    scratch: list[str] = field(default_factory=list)
+
+    @property
+    def accepted(self) -> int:
+        return self.received - self.quarantined - self.duplicates
+
+
+class NotClean(Exception):
+    """The clean way does not hold for this delivery; carries nothing."""
+
+
+class Loader:
+    """Loads one delivery in the caller's transaction. `open_stream` yields COPY bytes from the start, each time it is called."""
+
+    def __init__(self, connection: psycopg.Connection, contract: Contract, delivery_id: int, encoding: str, name: str) -> None:
+        self.connection = connection
+        self.contract = contract
+        self.delivery_id = delivery_id
+        self.encoding = encoding
+        self.name = name
+        self.stem = contract.table
+
+    # -- names and small helpers ------------------------------------------------------------------------------------------
+
+    def scratch(self, suffix: str) -> sql.Identifier:
+        """A table of this transaction only; in schema raw, since temporary tables rule out parallel scans."""
+        return sql.Identifier("raw", f"_{suffix}__{self.stem}"[:63])
+
+    def run(self, query: str, **parts: Sql) -> psycopg.Cursor:
+        return self.connection.execute(sql.SQL(query).format(**parts))  # type: ignore[arg-type]
+
+    def count(self, query: str, **parts: Sql) -> int:
+        row = self.run(query, **parts).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    def _columns(self, names: Iterable[str], prefix: str = "") -> Sql:
+        return sql.SQL(", ").join(sql.SQL(prefix) + sql.Identifier(name) for name in names)  # type: ignore[arg-type]
+
+    @property
+    def _key(self) -> Sql:
+        return self._columns(self.contract.key)
+
+    # -- the clean way ----------------------------------------------------------------------------------------------------
+
+    def can_be_clean(self, columns: Columns) -> bool:
+        """Whether the delivery's text is also PostgreSQL's: every column there, none unknown, none with a format of its own."""
+        plain = all(column.format is None and column.default is None for column in self.contract.columns)
+        return self.encoding in ("csv", "binary") and plain and set(columns) == {c.name for c in self.contract.columns}
+
+    def clean(self, target: Sql, columns: Columns, stream: Iterable[bytes], *, as_raw: bool) -> int:
+        """COPY into `target` with the contract's types and check every rule in one scan; the key becomes its index.
+
+        `as_raw` makes it a raw table at once (a first load). Returns the rows received; raises NotClean.
+        """
+        technical = sql.SQL(", _delivery bigint not null default {}, _deleted boolean not null default false").format(sql.Literal(self.delivery_id))
+        self.run(
+            "create {kind} table {target} ({columns}{technical})", target=target, kind=sql.SQL("" if as_raw else "unlogged"),
+            columns=sql.SQL(", ").join(sql.SQL("{} " + c.pg_type).format(sql.Identifier(c.name)) for c in self.contract.columns),
+            technical=technical if as_raw else sql.SQL(""),
+        )  # fmt: skip
+        received = self._copy(target, [str(name) for name in columns], stream, NotClean)
+        breaches: list[Sql] = [rule.broken for rule in contract_rules.rules(self.contract, as_text=False)]
+        breaches += contract_rules.uncanonical(self.contract)
+        if breaches and self.count(
+            "select count(*) from {target} i where {breaches}", target=target, breaches=sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in breaches)
+        ):
+            raise NotClean
+        if not self._unique(target):
+            raise NotClean
+        return received
+
+    def _unique(self, target: Sql) -> bool:
+        """Make the key the table's primary key; False when it is not unique."""
+        violated = False
+        try:
+            with self.connection.transaction():
+                self.run("alter table {target} add primary key ({key})", target=target, key=self._key)
+        except psycopg.errors.UniqueViolation:
+            violated = True
+        return not violated
+
+    def _copy(self, target: Sql, columns: list[str], stream: Iterable[bytes], failure: type[Exception] | None) -> int:
+        """COPY the stream into `target`; data that cannot be read raises `failure`, or a KhoError with the row's number."""
+        how = "format binary" if self.encoding == "binary" else f"format csv, header {'true' if self.encoding == 'csv' else 'false'}, encoding 'UTF8'"
+        statement = sql.SQL("copy {} ({}) from stdin with (" + how + ")").format(target, self._columns(columns))  # type: ignore[arg-type]
+        line = None
+        try:
+            with self.connection.cursor() as cursor:
+                with cursor.copy(statement) as copy:
+                    for chunk in stream:
+                        copy.write(chunk)
+                return cursor.rowcount
+        except psycopg.DataError as error:  # SQLSTATE class 22; its text quotes values, its context the line
+            found = re.search(r"line (\d+)", error.diag.context or "")
+            line = int(found.group(1)) if found else 0
+            state = error.sqlstate or ""
+        if failure is not None:
+            raise failure
+        raise KhoError(
+            "unreadable",
+            vi=f"{self.name}, dòng {line}: không đọc được (sai số cột, dấu nháy hoặc bảng mã)",
+            en=f"{self.name}, row {line}: unreadable (wrong number of columns, quoting or encoding)",
+            where={"file": self.name, "row": line, "sqlstate": state},
+        )
+
+    # -- the general way --------------------------------------------------------------------------------------------------
+
+    def general(self, target: Sql, columns: Columns, extra: tuple[str, ...], stream: Iterable[bytes], *, as_raw: bool) -> Loaded:
+        """Split the delivery into `target` (good rows, keyed) and quarantine."""
+        as_text = self.encoding != "binary"
+        incoming, bad = self.scratch("in"), self.scratch("bad")
+        loaded = Loaded(table="", scratch=["in", "bad"])
+        types = {c.name: c.pg_type for c in self.contract.columns}
+        numbers = iter(range(len(columns)))
+        stored = [name or f"_x{next(numbers)}" for name in columns]  # a column the contract does not have keeps its place
+        self.run(
+            "create unlogged table {incoming} ({columns})", incoming=incoming,
+            columns=sql.SQL(", ").join(
+                sql.SQL("{} " + ("bigint" if name == "_row" else "text" if as_text or name not in types else types[name])).format(sql.Identifier(name)) for name in stored
+            ),
+        )  # fmt: skip
+        loaded.received = self._copy(incoming, stored, stream, None)
+        rules = contract_rules.rules(self.contract, as_text=as_text)
+        self.run(
+            "create unlogged table {bad} as select i.ctid as row_id, false as conflict from {incoming} i where {breaches}", bad=bad, incoming=incoming,
+            breaches=sql.SQL(" or ").join(sql.SQL("({})").format(rule.broken) for rule in rules) if rules else sql.SQL("false"),
+        )  # fmt: skip
+        n_bad = self.count("select count(*) from {bad}", bad=bad)
+        values = self._typed_values(as_text)
+        technical = sql.SQL(", {}::bigint as _delivery, false as _deleted").format(sql.Literal(self.delivery_id))
+        good = sql.SQL(" where not exists (select from {} b where b.row_id = i.ctid)").format(bad) if n_bad else sql.SQL("")
+        self.run(
+            "create {kind} table {target} as select {values}{technical} from {incoming} i{good}", kind=sql.SQL("" if as_raw else "unlogged"),
+            target=target, values=values, technical=technical if as_raw else sql.SQL(""), incoming=incoming, good=good,
+        )  # fmt: skip
+        if not self._unique(target):
+            loaded.scratch += ["dup", "dup_rows"]
+            n_bad += self._settle_duplicates(loaded, target, values, technical if as_raw else sql.SQL(""), as_text)
+        loaded.quarantined = n_bad
+        if n_bad:
+            loaded.scratch.append("q")
+            loaded.keyless = self._quarantine(rules, stored, extra)
+        return loaded
+
+    def _typed_values(self, as_text: bool) -> Sql:
+        pieces = []
+        for column in self.contract.columns:
+            if as_text or contract_rules.is_text(column):
+                pieces.append(sql.SQL("{} as {}").format(contract_rules.typed(column), sql.Identifier(column.name)))
+            else:
+                pieces.append(contract_rules.raw_name(column))
+        return sql.SQL(", ").join(pieces)
+
+    def _settle_duplicates(self, loaded: Loaded, target: Sql, values: Sql, technical: Sql, as_text: bool) -> int:
+        """Identical rows of a key collapse, in a cursor feed the highest cursor wins, anything else is a conflict for quarantine.
+
+        Returns the number of rows in conflict and counts the collapsed ones.
+        """
+        dup, rows, incoming, bad = self.scratch("dup"), self.scratch("dup_rows"), self.scratch("in"), self.scratch("bad")
+        names = [column.name for column in self.contract.columns]
+        same_key = sql.SQL(" and ").join(sql.SQL("d.{0} = t.{0}").format(sql.Identifier(name)) for name in self.contract.key)
+        cursor: Sql = sql.Identifier(self.contract.cursor_column) if self.contract.cursor_column else sql.SQL("1")
+        self.run("create unlogged table {dup} as select {key} from {target} group by {key} having count(*) > 1", dup=dup, key=self._key, target=target)
+        # Per key, among the rows of the highest cursor: `kinds` different ones; the first of them stands for all.
+        self.run(
+            """create unlogged table {rows} as
+               select {key}, row_id, top, dense_rank() over (partition by {key}, top order by image) as kind,
+                      row_number() over (partition by {key}, top order by row_id) as place
+                 from (select {key_t}, t.row_id, row({all_t})::text as image,
+                              coalesce({cursor_t} = max({cursor_t}) over (partition by {key_t}), true) as top
+                         from (select i.ctid as row_id, {values} from {incoming} i where not exists (select from {bad} b where b.row_id = i.ctid)) t
+                         join {dup} d on {same_key}) s""",
+            rows=rows, key=self._key, key_t=self._columns(self.contract.key, "t."), all_t=self._columns(names, "t."), values=values, incoming=incoming,
+            bad=bad, dup=dup, same_key=same_key, cursor_t=sql.SQL("t.{}").format(cursor) if self.contract.cursor_column else cursor,
+        )  # fmt: skip
+        conflict = self.run(
+            """insert into {bad} select r.row_id, true from {rows} r
+                where exists (select from {rows} k where k.top and k.kind > 1 and {same}) """,
+            bad=bad, rows=rows, same=sql.SQL(" and ").join(sql.SQL("k.{0} = r.{0}").format(sql.Identifier(name)) for name in self.contract.key),
+        ).rowcount  # fmt: skip
+        self.run("delete from {target} t using {dup} d where {same_key}", target=target, dup=dup, same_key=same_key)
+        winners = self.run(
+            """insert into {target} select {values}{technical} from {incoming} i
+                where i.ctid in (select row_id from {rows} where top and place = 1) and not exists (select from {bad} b where b.row_id = i.ctid)""",
+            target=target, values=values, technical=technical, incoming=incoming, rows=rows, bad=bad,
+        ).rowcount  # fmt: skip
+        total = self.count("select count(*) from {rows}", rows=rows)
+        loaded.duplicates = total - conflict - winners
+        self.run("alter table {target} add primary key ({key})", target=target, key=self._key)
+        return conflict
+
+    def _quarantine(self, rules: list[Rule], stored: list[str], extra: tuple[str, ...]) -> int:
+        """Write the bad rows and what is wrong with each; returns how many have no usable key."""
+        incoming, bad, q = self.scratch("in"), self.scratch("bad"), self.scratch("q")
+        contract = self.contract
+        number: Sql = sql.SQL("i._row") if "_row" in stored else sql.SQL("n.place + {}").format(sql.Literal(_HEADER_ROWS[self.encoding]))
+        order = sql.SQL("")
+        if "_row" not in stored:
+            # A table filled by one COPY is scanned in the order of the file.
+            self.connection.execute("set local synchronize_seqscans = off")
+            order = sql.SQL(" join (select o.ctid as row_id, row_number() over () as place from {} o) n on n.row_id = b.row_id").format(incoming)
+        key_broken = [rule.broken for rule in rules if rule.column.name in contract.key]
+        usable = sql.SQL("not ({})").format(sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in key_broken)) if key_broken else sql.SQL("true")
+        as_text = self.encoding != "binary"
+        key_json = sql.SQL("jsonb_build_object({})").format(
+            sql.SQL(", ").join(
+                sql.SQL("{}, ({})::text").format(
+                    sql.Literal(name), contract_rules.typed(contract.column(name)) if as_text else contract_rules.raw_name(contract.column(name))
+                )
+                for name in contract.key
+            )
+        )
+        source_names = {column.name: column.source_name for column in contract.columns}
+        pairs = [(source_names[name], name) for name in stored if name in source_names] + [(title, f"_x{n}") for n, title in enumerate(extra)]
+        # jsonb_build_object takes 100 arguments at most.
+        content = sql.SQL(" || ").join(
+            sql.SQL("jsonb_build_object({})").format(
+                sql.SQL(", ").join(sql.SQL("{}, i.{}").format(sql.Literal(title), sql.Identifier(name)) for title, name in pairs[start : start + 50])
+            )
+            for start in range(0, len(pairs), 50)
+        )
+        self.run(
+            """create unlogged table {q} as
+               select nextval('quarantine.quarantine_id') as quarantine_id, b.row_id, b.conflict, {number} as row_number,
+                      case when {usable} then {key_json} end as key, {content} as content
+                 from {bad} b join {incoming} i on i.ctid = b.row_id{order}""",
+            q=q, number=number, usable=usable, key_json=key_json, content=content, bad=bad, incoming=incoming, order=order,
+        )  # fmt: skip
+        self.run(
+            """insert into quarantine.row (quarantine_id, dataset, delivery_id, row_number, key, content)
+               select quarantine_id, {dataset}, {delivery}, row_number, key, content from {q}""",
+            q=q, dataset=sql.Literal(contract.id), delivery=sql.Literal(self.delivery_id),
+        )  # fmt: skip
+        lines = [
+            sql.SQL("({broken}, {code}, {column}, {found}, {expected}, {vi}, {en})").format(
+                broken=rule.broken, code=sql.Literal(rule.code), column=sql.Literal(rule.column.name),
+                # A personal value is in the row itself, for whoever may open it, and nowhere else.
+                found=sql.SQL("null::text") if rule.column.is_personal else sql.SQL("left(i.{}::text, 200)").format(sql.Identifier(rule.column.name)),
+                expected=sql.Literal(rule.expected), vi=sql.Literal(rule.vi), en=sql.Literal(rule.en),
+            )
+            for rule in rules
+        ]  # fmt: skip
+        key_names = ", ".join(contract.key)
+        lines.append(
+            sql.SQL("(q.conflict, 'conflict', {}, null::text, {}, {}, {})").format(
+                sql.Literal(key_names), sql.Literal("một dòng cho mỗi khóa / one row a key"),
+                sql.Literal(f"{key_names}: nhiều dòng cùng khóa nhưng khác nội dung"), sql.Literal(f"{key_names}: several different rows of one key"),
+            )
+        )  # fmt: skip
+        self.run(
+            """insert into quarantine.problem (quarantine_id, code, column_name, found, expected, message_vi, message_en)
+               select q.quarantine_id, v.code, v.column_name, v.found, v.expected, v.vi, v.en
+                 from {q} q join {incoming} i on i.ctid = q.row_id
+                cross join lateral (values {lines}) v (broken, code, column_name, found, expected, vi, en) where v.broken""",
+            q=q, incoming=incoming, lines=sql.SQL(", ").join(lines),
+        )  # fmt: skip
+        return self.count("select count(*) from {q} where key is null", q=q)
+
+

@@ -1,0 +1,151 @@
+"""Contract rules as SQL: how a delivered text becomes a typed value, and what a row must satisfy.
+
+Belongs here: one expression a column and one condition a rule, and the words in which a breach is told to the agency.
+Stays out: running them (`load`). Every condition is null-safe: it yields true or false, never null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from psycopg import sql
+
+from orchestration.contracts import Column, Contract
+
+Sql = sql.Composable
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition on one row. `broken` is SQL that is true for a row in breach; `expected` is told to the agency."""
+
+    code: str
+    column: Column
+    broken: Sql
+    expected: str
+    vi: str
+    en: str
+
+
+def raw_name(column: Column) -> Sql:
+    """The column as it stands in the incoming table (alias `i`)."""
+    return sql.SQL("i.{}").format(sql.Identifier(column.name))
+
+
+def clean_text(column: Column) -> Sql:
+    """The delivered text as Kho keeps it: NFC, no outer blanks, nothing where there is nothing; the contract's default applied."""
+    x = raw_name(column)
+    # Testing first costs a third of normalising everything.
+    cleaned = sql.SQL("nullif(btrim(case when {x} is nfc normalized then {x} else normalize({x}, NFC) end, E' \\t\\r\\n\\u00a0'), '')").format(x=x)
+    if column.default is None:
+        return cleaned
+    return sql.SQL("coalesce({}, {})").format(cleaned, sql.Literal(column.default))
+
+
+def is_text(column: Column) -> bool:
+    """Whether the raw column is text."""
+    return column.pg_type.split("(")[0] in ("text", "varchar", "character varying")
+
+
+#: For each `kho.format`: the shape a text must have, and what turns it into something PostgreSQL's input accepts.
+_FORMATS: dict[str, tuple[str, str]] = {
+    "yyyyMMddHHmmss": (r"^\d{14}$", "regexp_replace({v}, '^(....)(..)(..)(..)(..)(..)$', '\\1-\\2-\\3 \\4:\\5:\\6')"),
+    "dd/MM/yyyy": (r"^\d{1,2}/\d{1,2}/\d{4}$", "regexp_replace({v}, '^(\\d+)/(\\d+)/(\\d+)$', '\\3-\\2-\\1')"),
+    "decimal_comma": (r"^-?(\d{1,3}(\.\d{3})+|\d+)(,\d+)?$", "replace(replace({v}, '.', ''), ',', '.')"),
+    "True/False": (r"^(True|False|true|false|1|0)$", "lower({v})"),
+}
+
+
+def _readable(column: Column) -> tuple[Sql, Sql | None]:
+    """(text that PostgreSQL's input reads, condition on the delivered text or None) of a column delivered as text."""
+    value = clean_text(column)
+    if column.format is None:
+        return value, None
+    shape, template = _FORMATS[column.format]
+    readable = sql.SQL(template).format(v=value)  # type: ignore[arg-type]
+    return readable, sql.SQL("{} ~ {}").format(value, sql.Literal(shape))
+
+
+def typed(column: Column) -> Sql:
+    """The delivered text as a value of the contract's type. Only for rows whose type rule holds."""
+    readable, _ = _readable(column)
+    if is_text(column):
+        return readable
+    return sql.SQL("({})::{}").format(readable, sql.SQL(column.pg_type))  # type: ignore[arg-type]
+
+
+def rules(contract: Contract, *, as_text: bool) -> list[Rule]:
+    """Every row rule of a contract, for an incoming table of texts (`as_text`) or of the contract's own types."""
+    found: list[Rule] = []
+    for column in contract.columns:
+        found += _rules_of(column, as_text=as_text)
+    return found
+
+
+def uncanonical(contract: Contract) -> list[Sql]:
+    """Conditions, for an incoming table of the contract's types, that a text is not yet as Kho keeps texts.
+
+    Not a breach: such a delivery merely takes the way on which texts are normalised. Columns whose pattern or code list
+    already implies plain text are left out.
+    """
+    found: list[Sql] = []
+    for column in contract.columns:
+        if is_text(column) and column.pattern is None and column.allowed is None:
+            x = raw_name(column)
+            found.append(
+                sql.SQL("{x} is not null and ({x} = '' or not {x} is nfc normalized or {x} <> btrim({x}, E' \\t\\r\\n\\u00a0'))").format(x=x)
+            )
+    return found
+
+
+def _rules_of(column: Column, *, as_text: bool) -> list[Rule]:
+    label = column.label_vi
+    value: Sql = clean_text(column) if as_text else raw_name(column)
+    found = []
+    if column.required and (column.default is None or not as_text):
+        found.append(
+            Rule("required", column, sql.SQL("{} is null").format(value), "có giá trị / a value", f"{label}: thiếu giá trị", f"{column.name}: value missing")
+        )
+    number: Sql = value
+    if as_text and not is_text(column):
+        readable, shape = _readable(column)
+        valid = sql.SQL("pg_input_is_valid({}, {})").format(readable, sql.Literal(column.pg_type))
+        broken = sql.SQL("{} is not null and not {}").format(value, valid)
+        if shape is not None:
+            broken = sql.SQL("{v} is not null and not (case when {s} then {ok} else false end)").format(v=value, s=shape, ok=valid)
+        expected = column.format or column.pg_type
+        found.append(Rule("type", column, broken, expected, f"{label}: không đúng kiểu {expected}", f"{column.name}: not of type {expected}"))
+        number = sql.SQL("case when {} then null else {} end").format(broken, typed(column))
+    text: Sql = value if is_text(column) or as_text else sql.SQL("{}::text").format(value)
+    if column.pattern is not None:
+        found.append(
+            Rule(
+                "pattern", column, sql.SQL("{v} is not null and not {v} ~ {p}").format(v=text, p=sql.Literal(column.pattern)),
+                column.pattern, f"{label}: không đúng mẫu {column.pattern}", f"{column.name}: does not match {column.pattern}",
+            )
+        )  # fmt: skip
+    if column.allowed is not None:
+        choice = ", ".join(column.allowed)
+        found.append(
+            Rule(
+                "allowed", column, sql.SQL("{v} is not null and not {v} = any ({a})").format(v=text, a=sql.Literal(list(column.allowed))),
+                choice, f"{label}: ngoài danh mục {choice}", f"{column.name}: not one of {choice}",
+            )
+        )  # fmt: skip
+    for code, limit, operator, vi, en in (
+        ("minimum", column.minimum, "<", "nhỏ hơn", "less than"),
+        ("maximum", column.maximum, ">", "lớn hơn", "greater than"),
+    ):
+        if limit is not None:
+            broken = sql.SQL("coalesce({} " + operator + " {}, false)").format(number, sql.Literal(limit))
+            found.append(Rule(code, column, broken, str(limit), f"{label}: {vi} {limit}", f"{column.name}: {en} {limit}"))
+    for code, length, operator, vi, en in (
+        ("min_length", column.min_length, "<", "ngắn hơn", "shorter than"),
+        ("max_length", column.max_length, ">", "dài hơn", "longer than"),
+    ):
+        if length is not None:
+            broken = sql.SQL("coalesce(length({}) " + operator + " {}, false)").format(text, sql.Literal(length))
+            found.append(
+                Rule(code, column, broken, str(length), f"{label}: {vi} {length} ký tự", f"{column.name}: {en} {length} characters")
+            )
+    return found

@@ -1,0 +1,261 @@
+"""The facts of one night, read from the warehouse.
+
+Belongs here: queries and the dataclasses that the page shows. Stays out: words about them (`duties`, the template) and personal values.
+A report of an earlier night tells of that night, not of today.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from orchestration import settings, status
+from orchestration.contracts import Contract
+from orchestration.errors import KhoError
+from orchestration.release import ledger
+from orchestration.release.pipeline import SUBJECTS_VI
+from orchestration.report.duties import Duty, duties
+from orchestration.report.quarantine import Kind, kinds
+from orchestration.warehouse import connect
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What one dataset brought in the night. Counts are rows; `outcome` that of the last attempt, `none` without one."""
+
+    dataset: str
+    title: str
+    agency: str
+    agency_name: str
+    owner: str
+    contact: str
+    outcome: str
+    reason: str
+    waiting: tuple[int, ...]
+    received: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    inserted: int
+    updated: int
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailingRow:
+    """A row that the gate found: its key, and the delivery it came with, if one did."""
+
+    key: dict[str, Any]
+    delivery: int | None
+    source: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """One expectation that did not hold, per agency the rows came from: the first rows, and how many in all."""
+
+    table: str
+    message: str
+    quality_word: str
+    agency: str | None
+    agency_name: str
+    rows: int
+    first: list[FailingRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject after the night."""
+
+    subject: str
+    name: str
+    state: str
+    because: str
+    release: int
+    failing: list[Failing]
+    warnings: list[Failing]
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """A release made in the night."""
+
+    subject: str
+    name: str
+    release: int
+    restores: int | None
+    released_at: datetime
+    by_whom: str
+    inserted: int
+    updated: int
+    deleted: int
+    first_load: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Quarantine of one dataset at the end of the night."""
+
+    dataset: str
+    title: str
+    agency: str
+    agency_name: str
+    rows: int
+    kinds: list[Kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Everything the page shows."""
+
+    night: date
+    is_newest: bool
+    made_at: datetime
+    delivered: list[Delivered]
+    subjects: list[Subject]
+    quarantine: list[Waiting]
+    releases: list[Release]
+    duties: list[Duty]
+    ledger_seq: int
+    ledger_mac: str
+
+
+def gather(contracts: Sequence[Contract], night: date | None) -> Content:
+    """Read a night (None: the newest). KhoError when there was none."""
+    with connect("release") as connection:
+        row = connection.execute("select max(night) from (select night from kho.attempt union all select night from kho.subject_night) n").fetchone()
+        newest: date | None = row[0] if row else None
+        the_night = night or newest
+        known = connection.execute(
+            "select exists (select from kho.attempt where night = %(n)s) or exists (select from kho.subject_night where night = %(n)s)", {"n": the_night}
+        ).fetchone()
+    if the_night is None or known != (True,):
+        which = f" {the_night:%d/%m/%Y}" if the_night else ""
+        raise KhoError("no_night", f"chưa chạy đêm{which} nào" if not which else f"chưa chạy đêm{which}", f"no night{which} has been run")
+    delivered = _delivered(contracts, the_night)
+    subjects = _subjects(contracts, the_night)
+    waiting = _quarantine(contracts, the_night)
+    seq, mac = _head(the_night)
+    return Content(
+        night=the_night, is_newest=the_night == newest, made_at=settings.now(), delivered=delivered, subjects=subjects, quarantine=waiting,
+        releases=_releases(the_night), duties=duties(delivered, subjects, waiting), ledger_seq=seq, ledger_mac=mac,
+    )  # fmt: skip
+
+
+def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
+    """One line per contract, whether it brought anything or not."""
+    with connect("release") as connection:
+        attempts = {
+            row[0]: row[1:]
+            for row in connection.execute(
+                """select distinct on (dataset) dataset, outcome, coalesce(error_vi, '') from kho.attempt where night = %s
+                    order by dataset, attempt_id desc""",
+                (night,),
+            ).fetchall()
+        }
+        counts = {
+            row[0]: row[1:]
+            for row in connection.execute(
+                """select dataset, sum(received)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, sum(duplicates)::bigint,
+                          sum(inserted)::bigint, sum(updated)::bigint, sum(deleted)::bigint
+                     from kho.delivery where night = %s and outcome = 'applied' group by dataset""",
+                (night,),
+            ).fetchall()
+        }
+        waiting = dict(
+            connection.execute(
+                """select dataset, array_agg(delivery_id order by delivery_id) from kho.delivery w where night = %s and outcome = 'waiting'
+                      and not exists (select from kho.delivery a where a.dataset = w.dataset and a.outcome = 'applied' and a.delivery_id > w.delivery_id)
+                    group by dataset""",
+                (night,),
+            ).fetchall()
+        )
+    found = []
+    for contract in contracts:
+        outcome, reason = attempts.get(contract.id, ("none", ""))
+        if outcome == "waiting" and contract.id not in waiting:
+            outcome, reason = "applied", ""  # somebody has confirmed it since
+        found.append(
+            Delivered(
+                contract.id, contract.title, contract.agency, contract.agency_name, contract.owner_name, contract.owner_contact, outcome, reason,
+                tuple(waiting.get(contract.id, ())), *(counts.get(contract.id) or (0,) * 7),
+            )
+        )  # fmt: skip
+    return sorted(found, key=lambda d: (d.agency_name, d.title))
+
+
+def _subjects(contracts: Sequence[Contract], night: date) -> list[Subject]:
+    names = {contract.agency: contract.agency_name for contract in contracts}
+    found = []
+    for state in status.subjects(night):
+        failing = {severity: _failing(state.build, severity, names) for severity in ("critical", "warning")} if state.build else {}
+        found.append(
+            Subject(
+                state.subject, SUBJECTS_VI.get(state.subject, state.subject), state.state, state.because, state.release,
+                failing.get("critical", []) if state.state == "held" else [], failing.get("warning", []),
+            )
+        )  # fmt: skip
+    order = ("held", "failed", "blocked", "stale", "released")
+    return sorted(found, key=lambda s: (order.index(s.state), s.name))
+
+
+def _failing(build: int, severity: str, names: dict[str, str], *, examples: int = 10) -> list[Failing]:
+    """Expectations of one severity that did not hold; keys come from live tables, which have no personal column."""
+    with connect("release") as connection:
+        results = connection.execute(
+            """select g.expectation_id, g.table_name, g.message_vi, g.quality_word, f.agency, coalesce(f.n, g.unexpected_count, 0)
+                 from kho.gate_result g
+                 left join (select expectation_id, table_name, agency, count(*) as n from kho.gate_failure where build = %(build)s group by 1, 2, 3) f
+                   using (expectation_id, table_name)
+                where g.build = %(build)s and not g.success and g.severity = %(severity)s order by g.table_name, g.expectation_id, f.n desc""",
+            {"build": build, "severity": severity},
+        ).fetchall()
+        found = []
+        for expectation, table, message, word, agency, n in results:
+            rows = connection.execute(
+                """select f.key, f.delivery_id, d.source_name from kho.gate_failure f left join kho.delivery d using (delivery_id)
+                    where f.build = %s and f.expectation_id = %s and f.table_name = %s and f.agency is not distinct from %s
+                    order by f.delivery_id, f.key::text limit %s""",
+                (build, expectation, table, agency, examples),
+            ).fetchall()
+            name = names.get(agency, agency) if agency else ""
+            found.append(Failing(table, message, word, agency, name, int(n), [FailingRow(*row) for row in rows]))
+    return found
+
+
+def _quarantine(contracts: Sequence[Contract], night: date) -> list[Waiting]:
+    by_id = {contract.id: contract for contract in contracts}
+    found = []
+    for dataset, (rows, mistakes) in kinds(contracts, night).items():
+        contract = by_id.get(dataset)
+        agency = dataset.partition(".")[0]
+        title, name = (contract.title, contract.agency_name) if contract else (dataset, agency)
+        found.append(Waiting(dataset, title, agency, name, rows, mistakes))
+    return sorted(found, key=lambda w: (w.agency_name, w.title))
+
+
+def _releases(night: date) -> list[Release]:
+    """Releases of the night's builds, and what a person restored on that day."""
+    with connect("release") as connection:
+        rows = connection.execute(
+            """select r.subject, r.release, r.restores, r.released_at, r.by_whom, coalesce(sum(t.inserted), 0)::bigint,
+                      coalesce(sum(t.updated), 0)::bigint, coalesce(sum(t.deleted), 0)::bigint, coalesce(bool_or(t.baseline), false)
+                 from kho.release r join kho.build b using (build) left join kho.build_table t using (build)
+                where case r.kind when 'rollback' then r.released_at::date else b.night end = %s
+                group by r.subject, r.release order by r.subject, r.release""",
+            (night,),
+        ).fetchall()
+    return [Release(row[0], SUBJECTS_VI.get(row[0], row[0]), *row[1:]) for row in rows]
+
+
+def _head(night: date) -> tuple[int, str]:
+    """The head as the night exported it; before that, as it stands."""
+    anchor = settings.anchors_folder() / f"{night.isoformat()}.json"
+    if anchor.exists():
+        head = ledger.read_anchor(anchor)
+        return head.seq, head.mac
+    with connect("release") as connection:
+        row = connection.execute("select seq, encode(mac, 'hex') from kho.ledger order by seq desc limit 1").fetchone()
+    return (int(row[0]), str(row[1])) if row else (0, "")

@@ -1,0 +1,74 @@
+"""Where Kho lives and what it is told by its environment.
+
+Belongs here: every environment variable of the platform, read in one place, with its default.
+Stays out: addresses and secrets of agency systems (contracts name those variables themselves).
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from datetime import datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+TIMEZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+def home() -> Path:
+    """KHO_HOME: the folder of everything that is not in the warehouse (default `.kho` under the current folder)."""
+    return Path(os.environ.get("KHO_HOME") or ".kho").resolve()
+
+
+def warehouse_url() -> str | None:
+    """WAREHOUSE_URL: an external PostgreSQL 16 or newer; None means the embedded server under KHO_HOME."""
+    return os.environ.get("WAREHOUSE_URL") or None
+
+
+def role_password(role: str) -> str | None:
+    """KHO_PASSWORD_<ROLE>: the password of a stage's role on an external warehouse."""
+    return os.environ.get(f"KHO_PASSWORD_{role.upper()}") or None
+
+
+def kept_folder() -> Path:
+    """Folder of the delivered bytes, kept as long as each contract's retention says."""
+    return home() / "deliveries"
+
+
+def anchors_folder() -> Path:
+    """Folder of the ledger heads exported each night. Copy it to a machine that Kho's administrators cannot write to."""
+    return home() / "anchors"
+
+
+def reports_folder() -> Path:
+    """Folder of the night's reports."""
+    return home() / "reports"
+
+
+def ledger_key() -> bytes:
+    """The key of the ledger's HMAC chain: KHO_LEDGER_KEY, or a file under KHO_HOME made on first use (mode 0600).
+
+    It never enters the database. In production keep it with the secrets, not on the warehouse's machine.
+    """
+    given = os.environ.get("KHO_LEDGER_KEY")
+    if given:
+        return given.encode()
+    path = home() / "secrets" / "ledger.key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        staged = path.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+        try:
+            os.link(staged, path)  # the first of two that start at once wins
+        except FileExistsError:
+            pass
+        staged.unlink()
+    return path.read_text().strip().encode()
+
+
+def now() -> datetime:
+    """The present, in the province's time zone."""
+    return datetime.now(TIMEZONE)

@@ -1,0 +1,152 @@
+"""What every reader hands over, and what readers share.
+
+Purpose: the Delivery and small helpers of the readers. Belongs here: variables of the environment, header matching, CSV
+text for COPY, buffers. Stays out: any one kind of source.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from orchestration.contracts.columns import fold
+from orchestration.contracts.model import SOURCE_TIME_ZONE, Contract
+from orchestration.errors import KhoError
+
+CHUNK = 256 * 1024  # bytes of one buffer: big enough that the cost per buffer disappears
+LOCAL = ZoneInfo(SOURCE_TIME_ZONE)
+ROW = "_row"  # first column of parsed streams: row of the sheet, or line of the kept records
+
+
+def nothing() -> None:
+    """For sources that need no word after the receipt."""
+
+
+@dataclass
+class Delivery:
+    """What one source hands over at one time for one dataset. Consume `chunks` first, then `keys`, then call `done`.
+
+    encoding: csv (original bytes, first line is the header: COPY with FORMAT csv, HEADER true), binary (COPY binary),
+    xlsx or json (bytes to keep; `parse` turns them into COPY text).
+    columns: contract column of every column of the COPY stream, in its order; None where the stream has a column that
+    the contract does not have. For xlsx and json `parse` says it.
+    extra: names of source columns the contract does not have, complete once `chunks` is consumed: the Nones of
+    `columns` in their order, or, where `columns` has no None, columns that were left in the source.
+    sha256: hex digest of all chunks where known beforehand; should they differ after all, their end raises Transient.
+    cursor_after: the cursor to store with the receipt; call it once `chunks` is consumed.
+    keys: COPY stream of the key columns of all rows of the source, binary or CSV like `chunks`, but without header.
+    done: tell the source that the receipt is committed.
+    """
+
+    name: str
+    as_of: datetime
+    encoding: str
+    chunks: Iterable[bytes]
+    columns: tuple[str | None, ...]
+    extra: tuple[str, ...] = ()
+    sha256: str | None = None
+    cursor_after: Callable[[], str | None] = lambda: None
+    keys: Iterable[bytes] | None = None
+    done: Callable[[], None] = nothing
+
+
+def expand(text: str, env: Mapping[str, str]) -> str:
+    """`${NAME}` -> its value. KhoError naming the variable when it is missing or empty; nothing falls back."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match[1]
+        if not env.get(name):
+            raise KhoError(
+                "missing_variable",
+                f"Chưa đặt biến môi trường {name}",
+                f"Environment variable {name} is not set",
+                {"variable": name},
+            )
+        return env[name]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
+
+
+def header_index(contract: Contract) -> dict[str, str]:
+    """Folded header text -> contract column, for every name and synonym in the contract."""
+    return {fold(text): column.name for column in contract.columns for text in (column.source_name, *column.headers)}
+
+
+def match_headers(
+    contract: Contract, found: Sequence[str], name: str
+) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
+    """Contract column of every found header (None: not in the contract) and the headers that are not.
+
+    KhoError `schema_drift` naming the headers when a column of the contract is absent or there twice.
+    """
+    index = header_index(contract)
+    columns = tuple(index.get(fold(text)) for text in found)
+    refuse_drift(contract, columns, found, name)
+    return columns, tuple(text.strip() for text, column in zip(found, columns, strict=True) if column is None)
+
+
+def refuse_drift(contract: Contract, columns: Sequence[str | None], found: Sequence[str], name: str) -> None:
+    """KhoError `schema_drift` when a contract column is not exactly once among `columns`; `found` are the headers."""
+    missing = [column.source_name for column in contract.columns if column.name not in columns]
+    twice = [column.source_name for column in contract.columns if columns.count(column.name) > 1]
+    if not missing and not twice:
+        return
+    parts_vi = [f"thiếu cột {', '.join(missing)}"] * bool(missing) + [f"cột {', '.join(twice)} có hai lần"] * bool(
+        twice
+    )
+    parts_en = [f"missing columns {', '.join(missing)}"] * bool(missing) + [f"columns twice {', '.join(twice)}"] * bool(
+        twice
+    )
+    headers = ", ".join(" ".join(text.split()) for text in found if text.strip()) or "-"
+    raise KhoError(
+        "schema_drift",
+        f"{name}: {'; '.join(parts_vi)}. Tiêu đề nhận được: {headers}",
+        f"{name}: {'; '.join(parts_en)}. Headers found: {headers}",
+        {"file": name, "column": ", ".join(missing or twice), "rule": "schema_drift"},
+    )
+
+
+def copy_columns(contract: Contract, extra: Sequence[str]) -> tuple[str, ...]:
+    """Columns of a parsed stream: `_row`, the contract's, then titles of extra ones, told apart from the former."""
+    known = (ROW, *(column.name for column in contract.columns))
+    return (*known, *(f"{title} (+)" if title in known else title for title in extra))
+
+
+def joined(parts: Iterable[bytes | bytearray | memoryview]) -> Iterator[bytes]:
+    """Small messages as buffers of about CHUNK bytes."""
+    pending: list[bytes | bytearray | memoryview] = []
+    size = 0
+    for part in parts:
+        pending.append(part)
+        size += len(part)
+        if size >= CHUNK:
+            yield b"".join(pending)
+            pending, size = [], 0
+    if pending:
+        yield b"".join(pending)
+
+
+def copy_text(rows: Iterable[Sequence[str]]) -> Iterator[bytes]:
+    """Rows of text as CSV for COPY, without header: an empty cell is unquoted, hence NULL. In buffers of about CHUNK.
+
+    PostgreSQL has no character 0: it becomes U+FFFD, which a reader can see.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    for number, row in enumerate(rows, 1):
+        writer.writerow(row)
+        if number % 256 == 0 and buffer.tell() >= CHUNK:
+            yield _encoded(buffer.getvalue())
+            buffer.seek(0)
+            buffer.truncate()
+    if buffer.tell():
+        yield _encoded(buffer.getvalue())
+
+
+def _encoded(text: str) -> bytes:
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace")

@@ -1,0 +1,259 @@
+"""An agency's PostgreSQL.
+
+Purpose: hand over rows since the cursor, and the keys of all rows, of one snapshot, as COPY streams.
+Belongs here: the statement, casts, cursor, drift of columns. Stays out: the warehouse; it only gets bytes.
+
+Rows come as binary COPY, cast to the types of the contract. Where a source type might not fit without loss, a binary
+COPY would fail on the first such row; then the whole delivery is CSV text, and landing says which rows are wrong.
+psycopg and SQLAlchemy are imported here, not by the package: only this kind of source needs them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+import sqlalchemy
+import sqlalchemy.exc
+from psycopg import sql
+from sqlalchemy import types
+
+from orchestration.contracts.model import SOURCE_TIME_ZONE, Column, Contract
+from orchestration.errors import KhoError, pg_error
+from orchestration.sources.delivery import LOCAL, Delivery, expand, joined
+
+CONNECT_TIMEOUT = 10  # seconds
+# A fixed session, so that text forms (cursor, CSV) do not depend on the settings of the agency's server.
+SESSION = (
+    "-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c extra_float_digits=1 -c bytea_output=hex"
+    " -c default_transaction_read_only=on"
+)
+INTEGER_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The source table as it is today: contract columns it misses are refused before one of these is made."""
+
+    relation: str
+    types: Mapping[str, Any]
+    extra: tuple[str, ...]
+
+
+def open_postgresql(contract: Contract, cursor: str | None, env: Mapping[str, str]) -> Iterator[Delivery]:
+    """One delivery, binary or csv, read in one REPEATABLE READ transaction that ends when the next one is asked for."""
+    url = expand(contract.source.location, env)
+    table = _inspect(contract, url)
+    connection = _connect(contract, url)
+    try:
+        yield _delivery(contract, cursor, table, connection)
+    finally:
+        connection.close()
+
+
+def probe_postgresql(contract: Contract, env: Mapping[str, str]) -> list[str]:
+    url = expand(contract.source.location, env)
+    table = _inspect(contract, url)
+    with _connect(contract, url) as connection:
+        _one(connection, sql.SQL("select 1 from {} limit 1").format(_name(table.relation)), table.relation)
+    form = "nhị phân" if all(_fits(table.types[c.source_name], c.pg_type) for c in contract.columns) else "văn bản"
+    more = f"; cột ngoài hợp đồng: {', '.join(table.extra)}" if table.extra else ""
+    return [
+        f"Cơ sở dữ liệu {contract.source.location}: kết nối được",
+        f"Bảng {table.relation}: đọc được, đủ {len(contract.columns)} cột, truyền dạng {form}{more}",
+    ]
+
+
+def _delivery(contract: Contract, cursor: str | None, table: _Table, connection: psycopg.Connection[Any]) -> Delivery:
+    binary = all(_fits(table.types[column.source_name], column.pg_type) for column in contract.columns)
+    condition: sql.Composable = sql.SQL("")
+    latest = cursor
+    if contract.cursor_column is not None:
+        column = contract.column(contract.cursor_column)
+        statement = sql.SQL("select max({})::text from {}").format(
+            sql.Identifier(column.source_name), _name(table.relation)
+        )
+        latest = _one(connection, statement, table.relation) or cursor
+        if cursor is not None:
+            condition = _since(column, cursor, contract.cursor_lookback)
+
+    def stream(columns: Sequence[Column], where: sql.Composable, header: str) -> Iterator[bytes]:
+        expressions = [_expression(column, table, binary) for column in columns]
+        form = sql.SQL("format binary" if binary else f"format csv, header {header}")
+        statement = sql.SQL("copy (select {} from {}{}) to stdout ({})").format(
+            sql.SQL(", ").join(expressions), _name(table.relation), where, form
+        )
+        return _guarded(connection, statement, table.relation)
+
+    keys = [contract.column(name) for name in contract.key]
+    return Delivery(
+        name=table.relation,
+        as_of=datetime.now(LOCAL),
+        encoding="binary" if binary else "csv",
+        chunks=stream(contract.columns, condition, "true"),
+        columns=tuple(column.name for column in contract.columns),
+        extra=table.extra,
+        cursor_after=lambda: latest,
+        # A full load says itself which keys exist.
+        keys=stream(keys, sql.SQL(""), "false") if contract.deletions == "key_check" and cursor is not None else None,
+    )
+
+
+def _since(column: Column, cursor: str, lookback: timedelta) -> sql.Composable:
+    """Rows at or after the cursor less the look-back. A row without a cursor value is always handed on: it is a mistake
+    that the contract's `required` must be able to tell."""
+    name, start = sql.Identifier(column.source_name), sql.SQL("{}::{}").format(cursor, sql.SQL(column.pg_type))
+    if lookback and re.match("timestamp|date", column.pg_type):
+        start = sql.SQL("{} - make_interval(secs => {})").format(start, lookback.total_seconds())
+    return sql.SQL(" where {} >= {} or {} is null").format(name, start, name)
+
+
+def _expression(column: Column, table: _Table, binary: bool) -> sql.Composable:
+    name: sql.Composable = sql.Identifier(column.source_name)
+    source = table.types[column.source_name]
+    if column.pg_type == "timestamptz" and _is_local_time(source):
+        # A time without zone is the agency's local time.
+        name = sql.SQL("({} at time zone {})").format(name, SOURCE_TIME_ZONE)
+    return sql.SQL("{}::{} as {}").format(
+        name, sql.SQL(column.pg_type if binary else "text"), sql.Identifier(column.name)
+    )
+
+
+def _is_local_time(source: Any) -> bool:
+    return isinstance(source, types.DateTime) and not source.timezone
+
+
+def _fits(source: Any, pg_type: str) -> bool:
+    """Whether every value of the source type is one of the contract's type too: the cast can neither fail nor round."""
+    if pg_type == "text":
+        return not isinstance(source, types.NullType)
+    if isinstance(source, types.Integer):
+        kind = type(source).__name__.lower()
+        digits = 5 if "small" in kind else 19 if "big" in kind else 10
+        if pg_type in INTEGER_DIGITS:
+            return digits <= INTEGER_DIGITS[pg_type]
+        return pg_type == "numeric" or _whole_digits(pg_type) >= digits
+    if isinstance(source, types.Float):  # also double precision and real, before Numeric: it is a subclass of it
+        return pg_type == "double precision"
+    if isinstance(source, types.Numeric):
+        if pg_type == "numeric":
+            return True
+        if source.precision is None:
+            return False
+        scale = source.scale or 0
+        return _whole_digits(pg_type) >= source.precision - scale and _scale(pg_type) >= scale
+    if isinstance(source, types.DateTime):
+        return pg_type == ("timestamptz" if source.timezone else "timestamp") or pg_type == "timestamptz"
+    return {
+        "boolean": types.Boolean,
+        "date": types.Date,
+        "uuid": types.Uuid,
+        "jsonb": types.JSON,
+    }.get(pg_type, types.NullType) in type(source).__mro__
+
+
+def _whole_digits(pg_type: str) -> int:
+    match = re.fullmatch(r"numeric\((\d+)(?:,(\d+))?\)", pg_type)
+    return int(match[1]) - int(match[2] or 0) if match else -1
+
+
+def _scale(pg_type: str) -> int:
+    match = re.fullmatch(r"numeric\(\d+,(\d+)\)", pg_type)
+    return int(match[1]) if match else 0
+
+
+def _inspect(contract: Contract, url: str) -> _Table:
+    """The columns of the source table. KhoError `schema_drift` when it, or a column of the contract, is not there."""
+    relation = contract.source.options["table"]
+    schema, _, table = relation.partition(".")
+    found: Sequence[Any] = ()
+    failure: KhoError | None = None
+    missing_table = False
+    try:
+        engine = sqlalchemy.create_engine(
+            sqlalchemy.make_url(url).set(drivername="postgresql+psycopg"),
+            poolclass=sqlalchemy.NullPool,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT, "application_name": "kho"},
+        )
+        found = sqlalchemy.inspect(engine).get_columns(table, schema=schema)
+    except sqlalchemy.exc.NoSuchTableError:
+        missing_table = True
+    except (sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port that is no number
+        failure = _bad_url(contract)
+    except (sqlalchemy.exc.DBAPIError, psycopg.Error) as exc:
+        failure = pg_error(exc, relation)
+    if failure is not None:
+        raise failure
+    if missing_table:
+        raise KhoError(
+            "schema_drift",
+            f"{relation}: nguồn không có bảng này, hoặc không cho đọc",
+            f"{relation}: the source has no such table, or does not let it be read",
+            {"relation": relation, "rule": "schema_drift"},
+        )
+    source_types = {column["name"]: column["type"] for column in found}
+    missing = [column.source_name for column in contract.columns if column.source_name not in source_types]
+    if missing:
+        raise KhoError(
+            "schema_drift",
+            f"{relation}: thiếu cột {', '.join(missing)}. Các cột hiện có: {', '.join(source_types)}",
+            f"{relation}: missing columns {', '.join(missing)}. Columns found: {', '.join(source_types)}",
+            {"relation": relation, "column": ", ".join(missing), "rule": "schema_drift"},
+        )
+    wanted = {column.source_name for column in contract.columns}
+    return _Table(relation, source_types, tuple(name for name in source_types if name not in wanted))
+
+
+def _connect(contract: Contract, url: str) -> psycopg.Connection[Any]:
+    failure: KhoError | None = None
+    try:
+        connection = psycopg.connect(
+            url, connect_timeout=CONNECT_TIMEOUT, application_name="kho", options=SESSION, client_encoding="UTF8"
+        )
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        connection.read_only = True
+        return connection
+    except psycopg.ProgrammingError:
+        failure = _bad_url(contract)
+    except psycopg.Error as exc:
+        failure = pg_error(exc, contract.source.options["table"])
+    raise failure
+
+
+def _one(connection: psycopg.Connection[Any], statement: sql.Composed, relation: str) -> Any:
+    failure: KhoError | None = None
+    try:
+        row = connection.execute(statement).fetchone()
+        return row[0] if row else None
+    except psycopg.Error as exc:
+        failure = pg_error(exc, relation)
+    raise failure
+
+
+def _guarded(connection: psycopg.Connection[Any], statement: sql.Composed, relation: str) -> Iterator[bytes]:
+    """The COPY stream in big buffers; errors without the values PostgreSQL quotes in them."""
+    failure: KhoError | None = None
+    try:
+        with connection.cursor() as cursor, cursor.copy(statement) as copy:
+            yield from joined(copy)
+    except psycopg.Error as exc:
+        failure = pg_error(exc, relation)
+    if failure is not None:
+        raise failure
+
+
+def _name(relation: str) -> sql.Identifier:
+    return sql.Identifier(*relation.split(".", 1))
+
+
+def _bad_url(contract: Contract) -> KhoError:
+    return KhoError(
+        "bad_address",
+        f"{contract.source.location} không phải địa chỉ postgresql:// hợp lệ",
+        f"{contract.source.location} is not a valid postgresql:// address",
+        {"variable": contract.source.location},
+    )

@@ -1,0 +1,121 @@
+"""How the province stands: datasets and subjects, as one query each.
+
+Belongs here: the states everyone is shown, in `kho status`, in the report and on the assets. Stays out: how they are drawn.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+
+from orchestration.contracts import Contract
+from orchestration.warehouse import connect
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetState:
+    """One dataset after its last delivery. Counts are rows of that delivery; `quarantined_open` those still waiting for the agency.
+
+    state: fresh, stale (source down, or nothing good within the contract's latency), waiting (confirmation), refused, never.
+    """
+
+    agency: str
+    dataset: str
+    subject: str
+    last_delivery: int | None
+    received: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+    unchanged: int
+    inserted: int
+    updated: int
+    deleted: int
+    quarantined_open: int
+    state: str
+    because_vi: str
+    because_en: str
+    last_good_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectState:
+    """One subject after its last night. state: released, stale, held, blocked, failed."""
+
+    subject: str
+    release: int
+    state: str
+    because: str
+    because_en: str
+    failed_expectations: list[str]
+    night: date | None
+    build: int | None
+    rows_failing: int
+
+
+def datasets(contracts: list[Contract]) -> list[DatasetState]:
+    """State of every dataset under contract, in the order of the contracts."""
+    with connect("release") as connection:
+        rows = {
+            row[0]: row[1:]
+            for row in connection.execute(
+                """select s.dataset, d.delivery_id, d.received, d.accepted, d.quarantined, d.duplicates, d.unchanged, d.inserted, d.updated, d.deleted,
+                          (select count(*) from quarantine.row q where q.dataset = s.dataset and q.state = 'open'),
+                          a.outcome, coalesce(a.error_vi, ''), coalesce(a.error_en, ''), f.last_good_at,
+                          extract(epoch from clock_timestamp() - f.last_good_at) / 3600
+                     from (select distinct dataset from kho.attempt union select dataset from kho.dataset) s
+                     left join kho.dataset f on f.dataset = s.dataset
+                     left join kho.delivery d on d.delivery_id = f.last_delivery
+                     left join lateral (select outcome, error_vi, error_en from kho.attempt a where a.dataset = s.dataset
+                                         order by attempt_id desc limit 1) a on true"""
+            ).fetchall()
+        }
+    return [_dataset(contract, rows.get(contract.id)) for contract in contracts]
+
+
+def _dataset(contract: Contract, row: tuple[Any, ...] | None) -> DatasetState:
+    if row is None:
+        return DatasetState(contract.agency, contract.id, contract.subject, None, 0, 0, 0, 0, 0, 0, 0, 0, 0, "never", "chưa từng giao", "never delivered", None)
+    delivery, *counts, still_open, outcome, vi, en, good_at, hours = row
+    received, accepted, quarantined, duplicates, unchanged, inserted, updated, deleted = (int(count or 0) for count in counts)
+    if outcome == "failed":
+        state = "never" if delivery is None else "stale"
+    elif outcome in ("waiting", "refused"):
+        state = outcome
+    elif delivery is None:
+        state, vi, en = "never", "chưa từng giao", "never delivered"
+    elif hours is not None and float(hours) > contract.latency_hours:
+        state = "stale"
+        vi = f"quá {contract.latency_hours:g} giờ chưa có số liệu mới"
+        en = f"nothing new for more than {contract.latency_hours:g} hours"
+    else:
+        state = "fresh"
+    return DatasetState(
+        contract.agency, contract.id, contract.subject, delivery, received, accepted, quarantined, duplicates, unchanged,
+        inserted, updated, deleted, int(still_open), state, vi, en, good_at,
+    )  # fmt: skip
+
+
+def subjects(night: date | None = None) -> list[SubjectState]:
+    """State of every subject that ever had a night: its newest, or that of `night`."""
+    with connect("release") as connection:
+        rows = connection.execute(
+            """select distinct on (n.subject) n.subject, n.release, n.state, n.because_vi, n.because_en,
+                      coalesce((select array_agg(g.expectation_id order by g.expectation_id) from kho.gate_result g
+                                 where g.build = n.build and not g.success), '{}'),
+                      n.night, n.build, (select count(*) from kho.gate_failure f where f.build = n.build)
+                 from kho.subject_night n where %(night)s::date is null or n.night = %(night)s order by n.subject, n.night desc""",
+            {"night": night},
+        ).fetchall()
+    return [SubjectState(*row) for row in rows]
+
+
+def as_json(contracts: list[Contract], night: date | None = None) -> dict[str, Any]:
+    """What `kho status --json` prints. `obligations` and `portal` list what is owed upstream and what is published."""
+    return {
+        "datasets": [asdict(state) for state in datasets(contracts)],
+        "subjects": [asdict(state) for state in subjects(night)],
+        "obligations": [],
+        "portal": [],
+    }
