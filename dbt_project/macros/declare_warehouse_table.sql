@@ -13,7 +13,10 @@
             ) -}}
         {%- endif -%}
         select release.declare(
-            '{{ subject_of(model) }}', '{{ model.name }}', array['{{ key | join("', '") }}']::text[], {{ watermark | string | lower }}
+            '{{ subject_of(model) }}',
+            '{{ model.name }}',
+            array['{{ key | join("', '") }}']::text[],
+            {{ watermark | string | lower }}
         )
     {%- endif -%}
 {%- endmacro %}

@@ -14,7 +14,9 @@
 -#}
 {% macro today_commune(code, as_of=none, alias='commune_now') -%}
     {%- if not code or not as_of -%}
-        {{- exceptions.raise_compiler_error("today_commune(code, as_of): a commune code means nothing without its date") -}}
+        {{- exceptions.raise_compiler_error(
+            "today_commune(code, as_of): a commune code means nothing without its date"
+        ) -}}
     {%- endif -%}
     left join {{ ref('dim_commune_code') }} as {{ alias }}
         on

@@ -177,9 +177,9 @@ def province(warehouse: Warehouse) -> Warehouse:
     warehouse.land(
         "enterprise_registry__enterprise",
         [
-            {"enterprise_code": "2300000001", "commune_code": "07210", "changed_at": "2026-01-05 09:00:00"}
+            {"enterprise_code": "2300000001", "commune_code": "07210", "changed_at": "2026-01-05 09:00:00+07"}
             | {"status": "HOAT_DONG", "charter_capital_vnd": 5_000_000_000, "is_fdi": False},
-            {"enterprise_code": "2300000002", "commune_code": "07210", "changed_at": "2026-01-05 09:00:00"}
+            {"enterprise_code": "2300000002", "commune_code": "07210", "changed_at": "2026-01-05 09:00:00+07"}
             | {"status": "GIAI_THE", "charter_capital_vnd": 1, "is_fdi": False},
         ],
         delivery=5,

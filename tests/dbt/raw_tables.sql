@@ -36,8 +36,8 @@ create table raw.education__school (
     _delivery bigint not null, _deleted boolean not null
 );
 create table raw.enterprise_registry__enterprise (
-    enterprise_code text primary key, name_vi text, name_short text, legal_form text, registered_at timestamp,
-    changed_at timestamp, change_count integer, charter_capital_vnd numeric(20, 0), address text, commune_code text,
+    enterprise_code text primary key, name_vi text, name_short text, legal_form text, registered_at timestamptz,
+    changed_at timestamptz, change_count integer, charter_capital_vnd numeric(20, 0), address text, commune_code text,
     representative_name text, industry_code text, industry_version text, status text, industrial_zone text,
     is_fdi boolean, _delivery bigint not null, _deleted boolean not null
 );

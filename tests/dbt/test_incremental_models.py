@@ -81,14 +81,14 @@ class Agencies:
         return edge + timedelta(days=self.random.randint(-1, 1))
 
     def moment(self) -> datetime:
-        return datetime.combine(self.day(), datetime.min.time()) + timedelta(hours=self.random.randint(0, 23))
+        return datetime.combine(self.day(), datetime.min.time(), UTC) + timedelta(hours=self.random.randint(0, 23))
 
     def facility(self, key: int) -> dict[str, Any]:
         return {
             "facility_code": f"24{key:03d}",
             "commune_code": self.random.choice(self.codes),
             "opened_on": self.random.choice([None, self.day()]),
-            "updated_at": self.moment().replace(tzinfo=UTC),
+            "updated_at": self.moment(),
             "bed_count": self.random.randint(0, 3),
             "is_active": self.random.choice([True, False]),
         }

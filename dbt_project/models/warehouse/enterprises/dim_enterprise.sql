@@ -7,7 +7,7 @@ enterprise as (
     -- a registration states the address as of its last change
     select
         *,
-        changed_at::date as commune_reported_on
+        (changed_at at time zone 'Asia/Ho_Chi_Minh')::date as commune_reported_on
     from {{ ref('stg_enterprise_registry__enterprise') }}
     {{ only_changed(ref('stg_enterprise_registry__enterprise'), 'enterprise_code', resolves_commune=true) }}
 

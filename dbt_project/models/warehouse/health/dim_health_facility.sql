@@ -4,10 +4,10 @@ with
 
 facility as (
 
-    -- the register states no day for its commune code: it is read as of the opening, else of the last update
+    -- a register entry states the address as of its last change
     select
         *,
-        coalesce(opened_on, (updated_at at time zone 'Asia/Ho_Chi_Minh')::date) as commune_reported_on
+        (updated_at at time zone 'Asia/Ho_Chi_Minh')::date as commune_reported_on
     from {{ ref('stg_health__facility') }}
     {{ only_changed(ref('stg_health__facility'), 'facility_code', resolves_commune=true) }}
 

@@ -1,0 +1,38 @@
+"""`python -m benchmarks [name …]`: run the benchmarks named, or all of them. ROWS and ROUNDS are read from the environment."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+from benchmarks.ground import ground, server_version
+from benchmarks.measure import RESULTS, ROUNDS, ROWS, machine
+
+MODULES = {
+    "csv": "csv_landing",
+    "database": "database_landing",
+    "night": "night",
+    "gate": "night_gate",
+    "dbt": "dbt_step",
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in MODULES]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; there are {', '.join(MODULES)}", file=sys.stderr)
+        return 2
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
+    for name in names or MODULES:
+        with ground() as home:
+            if not RESULTS:
+                print(f"{machine()}, PostgreSQL {server_version()}, {ROWS} rows, {ROUNDS} rounds", flush=True)
+            importlib.import_module(f"benchmarks.{MODULES[name]}").run(home)
+    print("\n" + "\n".join(RESULTS))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,118 @@
+"""The page: content to one self-contained HTML file, without scripts and without anything fetched.
+
+Belongs here: the headline, the tiles, filters of the template. Stays out: facts (`content`) and layout (`page.html.j2`, `page.css`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from itertools import groupby
+from pathlib import Path
+
+from orchestration.report.content import Content, Delivered
+from orchestration.report.duties import vi
+from orchestration.report.words import DELIVERY_OUTCOMES, SUBJECT_STATES
+
+HERE = Path(__file__).parent
+#: A state's tone: colour and mark, never the colour alone.
+TONES = {
+    "released": "good", "applied": "good", "unchanged": "good", "nothing": "calm", "stale": "warn", "waiting": "warn", "none": "calm",
+    "held": "bad", "blocked": "bad", "failed": "bad", "refused": "bad",
+}  # fmt: skip
+MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "–"}
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure of the night."""
+
+    value: str
+    label: str
+    tone: str
+
+
+def render(content: Content) -> str:
+    """The whole page."""
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"number": vi, "day": _day, "moment": _moment}
+    agencies = [(name, list(rows)) for name, rows in groupby(content.delivered, key=lambda d: d.agency_name)]
+    waiting = [(name, list(rows)) for name, rows in groupby(content.quarantine, key=lambda w: w.agency_name)]
+    return environment.get_template("page.html.j2").render(
+        c=content, headline=headline(content), tone=_tone(content), tiles=tiles(content), agencies=agencies, waiting=waiting, tones=TONES, marks=MARKS,
+        states={name: words[0] for name, words in SUBJECT_STATES.items()},
+        outcomes={name: words[0] for name, words in DELIVERY_OUTCOMES.items()} | {"none": "không hỏi"},
+        css=(HERE / "page.css").read_text(encoding="utf-8"),
+    )  # fmt: skip
+
+
+def headline(content: Content) -> str:
+    """The night in a sentence or two."""
+    by_state = {state: [s.name for s in content.subjects if s.state == state] for state in SUBJECT_STATES}
+    total, released = len(content.subjects), len(by_state["released"])
+    if not total:
+        first = "Đêm này chưa có lĩnh vực nào được dựng."
+    elif released == total:
+        first = f"Cả {total} lĩnh vực đã phát hành."
+    else:
+        behind = "; ".join(
+            f"{', '.join(names)} {phrase}"
+            for state, phrase in (
+                ("held", "bị giữ ở cổng chất lượng"),
+                ("blocked", "bị chặn vì thiếu đầu vào"),
+                ("failed", "gặp lỗi khi dựng"),
+                ("stale", "phát hành trên số liệu lần trước"),
+            )
+            if (names := by_state[state])
+        )
+        first = f"{released} trên {total} lĩnh vực đã phát hành trọn vẹn; {behind}."
+    came, agencies = _agencies(content.delivered)
+    rows = sum(w.rows for w in content.quarantine)
+    waits = f"{vi(rows)} dòng chờ sửa tại nguồn" if rows else "không dòng nào chờ sửa"
+    return f"{first} {came} trên {agencies} cơ quan đã giao số liệu, {waits}."
+
+
+def tiles(content: Content) -> list[Tile]:
+    """The figures on top of the page."""
+    came, agencies = _agencies(content.delivered)
+    count = {state: sum(1 for s in content.subjects if s.state == state) for state in SUBJECT_STATES}
+    rows = sum(w.rows for w in content.quarantine)
+    found = [
+        Tile(f"{came}/{agencies}", "cơ quan giao", "good" if came == agencies else "warn"),
+        Tile(str(count["released"]), "lĩnh vực phát hành", "good" if count["released"] else "calm"),
+        Tile(str(count["held"]), "lĩnh vực bị giữ", "bad" if count["held"] else "calm"),
+        Tile(str(count["stale"]), "lĩnh vực dùng số liệu cũ", "warn" if count["stale"] else "calm"),
+        Tile(str(count["blocked"]), "lĩnh vực bị chặn", "bad" if count["blocked"] else "calm"),
+        Tile(vi(rows), "dòng chờ sửa", "warn" if rows else "good"),
+    ]
+    if count["failed"]:
+        found.insert(5, Tile(str(count["failed"]), "lĩnh vực lỗi", "bad"))
+    return found
+
+
+def _agencies(delivered: list[Delivered]) -> tuple[int, int]:
+    """Agencies whose every dataset could be asked and taken in, and all agencies."""
+    missing = {d.agency for d in delivered if d.outcome in ("failed", "refused", "waiting", "none")}
+    everyone = {d.agency for d in delivered}
+    return len(everyone - missing), len(everyone)
+
+
+def _tone(content: Content) -> str:
+    states = {s.state for s in content.subjects}
+    if not states or states & {"held", "blocked", "failed"}:
+        return "bad"
+    return "warn" if "stale" in states else "good"
+
+
+def _day(value: date) -> str:
+    return f"{value:%d/%m/%Y}"
+
+
+def _moment(value: datetime) -> str:
+    from orchestration.settings import TIMEZONE
+
+    return f"{value.astimezone(TIMEZONE):%H:%M ngày %d/%m/%Y}"

@@ -1,0 +1,108 @@
+"""`make demo`: three nights of the simulated province through Kho, as its people would see them.
+
+Belongs here: starting the agencies' systems, running `kho` as a person would, saying what to look at. Stays out: Kho itself, which
+is only called by its command.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from datetime import date, timedelta
+from pathlib import Path
+
+FIRST_NIGHT = date(2026, 11, 20)
+STORY = {
+    1: ("Đêm 1: mọi cơ quan giao lần đầu", "Night 1: every agency delivers for the first time; a few rows break their contract"),
+    2: (
+        "Đêm 2: 1 % thay đổi; Sở GDĐT giao mã xã không tồn tại; máy chủ của Sở Y tế ngừng trả lời",
+        "Night 2: 1 % changes; Education delivers commune codes that do not exist; Health's server is down",
+    ),
+    3: ("Đêm 3: Sở GDĐT giao lại bản đã sửa, Sở Y tế hoạt động lại", "Night 3: Education delivers a corrected workbook, Health is back"),
+}
+EXPECTED = {1: 0, 2: 3, 3: 0}  # `kho night`: 0 all released, 3 some stale, held or blocked
+
+
+def main() -> int:
+    """Run the demo; 0 when each night ended as the story says."""
+    home = Path(os.environ.get("KHO_HOME") or ".kho").resolve()
+    if os.environ.get("WAREHOUSE_URL") and os.environ.get("KHO_DEMO_EXTERNAL") != "1":
+        return _refuse("WAREHOUSE_URL trỏ tới kho ngoài: bản trình diễn chỉ chạy trên kho nhúng (KHO_DEMO_EXTERNAL=1 để cho phép)",
+                       "WAREHOUSE_URL names an external warehouse: the demo runs on the embedded one only (KHO_DEMO_EXTERNAL=1 allows it)")  # fmt: skip
+    marker = home / "demo"
+    if (home / "postgres").exists() and not marker.exists():
+        return _refuse(f"{home} đã có một kho không phải của bản trình diễn: hãy đặt KHO_HOME khác",
+                       f"{home} holds a warehouse that is not the demo's: set another KHO_HOME")  # fmt: skip
+    environment = {**os.environ, "KHO_HOME": str(home), "KHO_RETRY_SECONDS": os.environ.get("KHO_RETRY_SECONDS", "1"), "PYTHONUNBUFFERED": "1"}
+    started = time.monotonic()
+    if marker.exists():
+        _kho(["stop"], environment)
+        shutil.rmtree(home)
+    marker.mkdir(parents=True)
+    _title("Chuẩn bị kho và hệ thống của các cơ quan", "The warehouse and the agencies' systems start")
+    with subprocess.Popen(
+        [sys.executable, "-m", "simulator", "serve", "--home", str(marker), "--first-night", FIRST_NIGHT.isoformat()], env=environment
+    ) as agencies:
+        try:
+            if _kho(["init"], environment) != 0:
+                return 1
+            environment |= _sources(marker, agencies)
+            for night, wanted in EXPECTED.items():
+                _title(*STORY[night])
+                if night > 1:
+                    subprocess.run([sys.executable, "-m", "simulator", "night", str(night), "--home", str(marker)], env=environment, check=True)
+                found = _kho(["night", "--date", (FIRST_NIGHT + timedelta(days=night - 1)).isoformat()], environment)
+                if found != wanted:
+                    return _refuse(f"đêm {night} kết thúc với mã {found}, phải là {wanted}", f"night {night} ended with {found}, {wanted} was expected")
+                if night == 2:
+                    _kho(["quarantine", "list", "--dataset", "education.school"], environment)
+        finally:
+            agencies.terminate()
+    _title("Ba đêm đã xong", f"Three nights in {time.monotonic() - started:.0f} s")
+    _kho(["status"], environment)
+    _kho(["release", "list"], environment)
+    _kho(["ledger", "verify"], environment)
+    prefix = "" if home == Path(".kho").resolve() else f"KHO_HOME={home} "
+    print(f"""
+Xem tiếp / where to look:
+  {prefix}make up                       Dagster: http://127.0.0.1:3000
+  {prefix}.venv/bin/kho status          bảng tình trạng / state of datasets and subjects
+  {prefix}.venv/bin/kho psql            vai trò phân tích / as an analyst: select * from smart_city.mart_commune_profile;
+  {prefix}.venv/bin/kho release diff education 1 2
+  {home / "reports" / "latest.html"}   Báo cáo đêm / the night's report
+""")
+    return 0
+
+
+def _kho(arguments: list[str], environment: dict[str, str]) -> int:
+    print(f"\n$ kho {' '.join(arguments)}", flush=True)
+    return subprocess.run([str(Path(sys.executable).parent / "kho"), *arguments], env=environment, check=False).returncode
+
+
+def _sources(marker: Path, agencies: subprocess.Popen[bytes]) -> dict[str, str]:
+    """The variables by which contracts find the agencies' systems, once those are ready."""
+    ready = marker / "sources.json"
+    for _ in range(600):
+        if ready.exists():
+            return dict(json.loads(ready.read_text(encoding="utf-8")))
+        if agencies.poll() is not None:
+            break
+        time.sleep(0.1)
+    raise SystemExit("hệ thống mô phỏng không khởi động được / the simulated systems did not start")
+
+
+def _title(vi: str, en: str) -> None:
+    print(f"\n{'═' * 100}\n{vi}\n{en}\n{'═' * 100}", flush=True)
+
+
+def _refuse(vi: str, en: str) -> int:
+    print(f"Lỗi / Error: {vi} / {en}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
