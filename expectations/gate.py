@@ -94,7 +94,7 @@ def _run(
 ) -> GateResult:
     with current.phase("suites"):
         suites = load(root, subject)
-    with psycopg.connect(**_connect_args(conn_url), options=_SESSION) as connection:
+    with psycopg.connect(**_connect_args(conn_url) | {"options": _SESSION}) as connection:
         with current.phase("plan"):
             plan = make_plan(connection, subject, build, suites, extra)
             to_check = pending(connection, plan)
@@ -133,14 +133,14 @@ def _count_unexpected_rows() -> type:
     from great_expectations.compatibility import pydantic
     from great_expectations.expectations.core import UnexpectedRowsExpectation
 
-    class CountUnexpectedRows(UnexpectedRowsExpectation):
+    class CountUnexpectedRows(UnexpectedRowsExpectation):  # type: ignore[misc]  # seen as Any
         metric_dependencies = ("unexpected_rows_query.row_count",)
 
-        @pydantic.validator("unexpected_rows_query", allow_reuse=True)
+        @pydantic.validator("unexpected_rows_query", allow_reuse=True)  # type: ignore[untyped-decorator]
         def _validate_query(cls, query: str) -> str:  # pydantic passes the class
             return query
 
-        def _validate(self, metrics: dict, *_: Any, **__: Any) -> dict:
+        def _validate(self, metrics: dict[str, int], *_: Any, **__: Any) -> dict[str, Any]:
             count = metrics["unexpected_rows_query.row_count"]
             return {"success": count == 0, "result": {"unexpected_count": count}}
 

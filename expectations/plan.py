@@ -88,7 +88,7 @@ def make_plan(
     return Plan(tuple(tables), rules_hash, full_scan)
 
 
-def frozen_base(connection: psycopg.Connection[Any], subject: str, build: int) -> int | None:
+def frozen_base(connection: psycopg.Connection[Any], subject: str, build: int) -> int:
     """The release that the build starts from. Only a frozen build without a verdict can be checked."""
     row = connection.execute(
         "select b.state, b.base_release, exists (select from kho.gate g where g.build = b.build)"
@@ -102,7 +102,7 @@ def frozen_base(connection: psycopg.Connection[Any], subject: str, build: int) -
             f"Build {build} of {subject} is not a frozen build without a verdict",
             {"subject": subject, "build": build},
         )
-    return row[1]
+    return int(row[1])
 
 
 def _check_complete(subject: str, suites: Sequence[Suite], frozen: set[str]) -> None:
@@ -160,7 +160,7 @@ def canonical(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode()
 
 
-def _needs_full_scan(connection: psycopg.Connection[Any], subject: str, base: int | None, rules_hash: str) -> bool:
+def _needs_full_scan(connection: psycopg.Connection[Any], subject: str, base: int, rules_hash: str) -> bool:
     """Whether rows already released may break today's rules.
 
     They may not only if the release this build starts from was itself promoted through the gate under the same rules. A

@@ -121,8 +121,10 @@ def write(
             " quality_word, scope, success, element_count, unexpected_count, message_vi, message_en)"
             " values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             [
-                (result.build, result.subject, r.id, r.table, r.type, r.severity, r.quality_word, r.scope, r.success)
-                + (r.element_count, r.unexpected_count, r.message_vi, r.message_en)
+                (
+                    *(result.build, result.subject, r.id, r.table, r.type, r.severity, r.quality_word, r.scope),
+                    *(r.success, r.element_count, r.unexpected_count, r.message_vi, r.message_en),
+                )
                 for r in result.results
             ],
         )

@@ -22,7 +22,9 @@ _KEY_VI = "Khóa sổ cái KHÔNG nằm trong bản sao lưu: hãy cất riêng 
 _KEY_EN = "The ledger's key is NOT in the backup: keep secrets/ledger.key or KHO_LEDGER_KEY elsewhere"
 
 
-@click.command(cls=Command, help=f"Sao lưu kho ra một tệp / Back the warehouse up into one file. {_KEY_VI} / {_KEY_EN}.")
+@click.command(
+    cls=Command, help=f"Sao lưu kho ra một tệp / Back the warehouse up into one file. {_KEY_VI} / {_KEY_EN}."
+)
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--without-deliveries", is_flag=True, help="Không kèm các tệp đã giao / Leave the delivered bytes out")
 @click.option("--with-dagster", is_flag=True, help="Kèm lịch sử chạy của Dagster / Take Dagster's history along")
@@ -32,14 +34,21 @@ def backup(file: Path, without_deliveries: bool, with_dagster: bool) -> None:
 
     manifest = make(file, deliveries=not without_deliveries, dagster=with_dagster)
     size = file.stat().st_size / 2**20
-    click.echo(f"Đã sao lưu / Backed up: {file} ({size:,.1f} MB), đầu sổ cái / ledger head {manifest.ledger_seq} {manifest.ledger_mac[:16]}")
+    click.echo(
+        f"Đã sao lưu / Backed up: {file} ({size:,.1f} MB), đầu sổ cái / ledger head "
+        f"{manifest.ledger_seq} {manifest.ledger_mac[:16]}"
+    )
     click.echo(f"{_KEY_VI} / {_KEY_EN}")
 
 
 @click.command(cls=Command, offline=True, help="Khôi phục kho từ một bản sao lưu / Restore the warehouse from a backup")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE")
 @click.option("--yes", is_flag=True, help="Thay kho đang có dữ liệu / Replace a warehouse that holds data")
-@click.option("--unverified", is_flag=True, help="Khôi phục dù sổ cái không kiểm được (mất khóa) / Restore although the ledger cannot be verified (key lost)")
+@click.option(
+    "--unverified",
+    is_flag=True,
+    help="Khôi phục dù sổ cái không kiểm được (mất khóa) / Restore although the ledger cannot be verified (key lost)",
+)
 def restore(file: Path, yes: bool, unverified: bool) -> None:
     """Restored beside what is there, verified, then put in its place: a failure leaves everything as it was."""
     from orchestration.warehouse.backup import restore as bring_back

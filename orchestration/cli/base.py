@@ -1,6 +1,7 @@
 """What every command shares: bilingual help, common options, and the check that there is a warehouse at all.
 
-Belongs here: classes and options of click. Stays out: output (`output`) and commands. Imports nothing heavy: `kho --help` loads it.
+Belongs here: classes and options of click. Stays out: output (`output`) and commands. Nothing heavy is
+imported: `kho --help` loads this module.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ class NotInitialised(KhoError):
     """There is no warehouse yet."""
 
     def __init__(self) -> None:
-        super().__init__("not_initialised", "chưa có kho dữ liệu: chạy `kho init` trước", "no warehouse yet: run `kho init` first")
+        super().__init__(
+            "not_initialised", "chưa có kho dữ liệu: chạy `kho init` trước", "no warehouse yet: run `kho init` first"
+        )
 
 
 def is_made() -> bool:
@@ -99,23 +102,21 @@ class Group(_Bilingual, click.Group):
             formatter.write_dl([(name, command.help or "") for name, command in self.commands.items()])
 
 
-class Night(click.ParamType):
-    """A night, by the date on which it began: 2025-11-30."""
+def night_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """An option that names a night by the date on which it began: 2025-11-30."""
+    kind = click.DateTime(formats=["%Y-%m-%d"])
+    return click.option(name, "night_", type=kind, metavar="YYYY-MM-DD", help=text, callback=_date)
 
-    name = "YYYY-MM-DD"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:
-        if isinstance(value, date):
-            return value
-        try:
-            return datetime.strptime(value, "%Y-%m-%d").date()
-        except ValueError:
-            self.fail(f"{value!r}: ngày viết YYYY-MM-DD / a date is written YYYY-MM-DD", param, ctx)
+def _date(ctx: click.Context, param: click.Parameter, value: datetime | None) -> date | None:
+    return value.date() if value is not None else None
 
 
 def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--json`: pure JSON on stdout."""
-    return click.option("--json", "as_json", is_flag=True, help="In JSON cho chương trình đọc / JSON for scripts")(command)
+    return click.option("--json", "as_json", is_flag=True, help="In JSON cho chương trình đọc / JSON for scripts")(
+        command
+    )
 
 
 def limit_option(default: int) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -150,7 +151,7 @@ def _known_subject(ctx: click.Context, param: click.Parameter, value: str) -> st
 
 
 def chosen(contracts: Sequence[Contract], names: Sequence[str]) -> list[Contract]:
-    """Contracts of the named agencies and datasets, all of them when none is named; a usage error for an unknown name."""
+    """Contracts of the named agencies and datasets, all when none is named; an unknown name is a usage error."""
     unknown = [name for name in names if not any(name in (c.agency, c.id) for c in contracts)]
     if unknown:
         known = ", ".join(sorted({c.agency for c in contracts} | {c.id for c in contracts}))

@@ -1,6 +1,7 @@
 """Contracts and sources: `kho contract …`, `kho source …`. Neither needs a warehouse.
 
-Belongs here: showing what is declared and what a source answers. Stays out: the rules (`contracts`) and the readers (`sources`).
+Belongs here: showing what is declared and what a source answers.
+Stays out: the rules (`contracts`) and the readers (`sources`).
 """
 
 from __future__ import annotations
@@ -47,24 +48,53 @@ def contract_list(as_json: bool) -> None:
 
     rows = [
         {
-            "dataset": c.id, "title": c.title, "agency": c.agency, "agency_name": c.agency_name, "subject": c.subject, "version": c.version,
-            "source": c.source.kind, "delivery": c.delivery, "classification": c.classification, "columns": len(c.columns), "has_personal": c.is_personal,
+            "dataset": c.id,
+            "title": c.title,
+            "agency": c.agency,
+            "agency_name": c.agency_name,
+            "subject": c.subject,
+            "version": c.version,
+            "source": c.source.kind,
+            "delivery": c.delivery,
+            "classification": c.classification,
+            "columns": len(c.columns),
+            "has_personal": c.is_personal,
         }
         for c in load_all()
-    ]  # fmt: skip
+    ]
     if as_json:
         print_json(rows)
         return
     print_table(
         "Hợp đồng dữ liệu / Data contracts",
-        ["Bộ dữ liệu / Dataset", "Tên / Title", "Cơ quan / Agency", "Lĩnh vực / Subject", "Phiên bản / Version", "Nguồn / Source", "Kiểu giao / Delivery",
-         "Phân loại / Class", "Số cột / Columns #", "Dữ liệu cá nhân / Personal"],
         [
-            (r["dataset"], r["title"], r["agency_name"], r["subject"], r["version"], r["source"], r["delivery"],
-             both(CLASSIFICATIONS, str(r["classification"])), r["columns"], r["has_personal"])
+            "Bộ dữ liệu / Dataset",
+            "Tên / Title",
+            "Cơ quan / Agency",
+            "Lĩnh vực / Subject",
+            "Phiên bản / Version",
+            "Nguồn / Source",
+            "Kiểu giao / Delivery",
+            "Phân loại / Class",
+            "Số cột / Columns #",
+            "Dữ liệu cá nhân / Personal",
+        ],
+        [
+            (
+                r["dataset"],
+                r["title"],
+                r["agency_name"],
+                r["subject"],
+                r["version"],
+                r["source"],
+                r["delivery"],
+                both(CLASSIFICATIONS, str(r["classification"])),
+                r["columns"],
+                r["has_personal"],
+            )
             for r in rows
         ],
-    )  # fmt: skip
+    )
 
 
 @click.group(cls=Group, help="Nguồn dữ liệu của các cơ quan / The agencies' sources")
@@ -72,7 +102,11 @@ def source() -> None:
     """Sources."""
 
 
-@source.command(name="test", offline=True, help="Thử kết nối và cột của nguồn, không nạp gì / Try connection and columns, load nothing")
+@source.command(
+    name="test",
+    offline=True,
+    help="Thử kết nối và cột của nguồn, không nạp gì / Try connection and columns, load nothing",
+)
 @click.argument("names", nargs=-1, metavar="[AGENCY|DATASET…]")
 @json_option
 def source_test(names: tuple[str, ...], as_json: bool) -> int:

@@ -19,7 +19,10 @@ from orchestration.report.words import DELIVERY_OUTCOMES, both
 _DATASET = click.option("--dataset", help="Chỉ một bộ dữ liệu (agency.dataset) / One dataset only")
 
 
-@click.group(cls=Group, help="Khu cách ly: dòng trái hợp đồng, chờ đơn vị sửa / Rows that break their contract, waiting for the agency")
+@click.group(
+    cls=Group,
+    help="Khu cách ly: dòng trái hợp đồng, chờ đơn vị sửa / Rows that break their contract, waiting for the agency",
+)
 def quarantine() -> None:
     """Quarantined rows."""
 
@@ -27,9 +30,12 @@ def quarantine() -> None:
 @quarantine.command(name="list", help="Dòng nào, cột nào, sai gì / Which row, which column, what is wrong")
 @_DATASET
 @click.option(
-    "--state", type=click.Choice(["open", "resolved", "superseded", "all"]), default="open", show_default=True,
+    "--state",
+    type=click.Choice(["open", "resolved", "superseded", "all"]),
+    default="open",
+    show_default=True,
     help="Còn chờ, đã sửa, đã thay / Still waiting, put right, replaced",
-)  # fmt: skip
+)
 @limit_option(50)
 @json_option
 def quarantine_list(dataset: str | None, state: str, limit: int, as_json: bool) -> None:
@@ -43,14 +49,33 @@ def quarantine_list(dataset: str | None, state: str, limit: int, as_json: bool) 
         return
     print_table(
         "Khu cách ly / Quarantine",
-        ["Bộ dữ liệu / Dataset", "Lần giao / Delivery #", "Dòng / Row #", "Khóa / Key", "Cột / Column", "Luật / Rule", "Gặp / Found", "Cần / Expected",
-         "Lỗi / Message"],
         [
-            (r["dataset"], r["delivery"], r["row_number"], r["key"], r["column"], r["rule"], r["found"], r["expected"], f"{r['vi']} / {r['en']}")
+            "Bộ dữ liệu / Dataset",
+            "Lần giao / Delivery #",
+            "Dòng / Row #",
+            "Khóa / Key",
+            "Cột / Column",
+            "Luật / Rule",
+            "Gặp / Found",
+            "Cần / Expected",
+            "Lỗi / Message",
+        ],
+        [
+            (
+                r["dataset"],
+                r["delivery"],
+                r["row_number"],
+                r["key"],
+                r["column"],
+                r["rule"],
+                r["found"],
+                r["expected"],
+                f"{r['vi']} / {r['en']}",
+            )
             for r in rows
         ],
         note=f"{len(rows)} / {total} lỗi / problems",
-    )  # fmt: skip
+    )
 
 
 @click.group(cls=Group, help="Lần giao dữ liệu và biên nhận / Deliveries and their receipts")
@@ -70,34 +95,71 @@ def delivery_list(dataset: str | None, waiting: bool, limit: int, as_json: bool)
     from orchestration.warehouse import connect
 
     with connect("release") as connection:
-        rows: list[dict[str, Any]] = connection.cursor(row_factory=dict_row).execute(
-            """select * from (
-                   select d.delivery_id as delivery, d.dataset, d.agency, d.night, d.source_name, d.as_of, d.received_at, d.outcome,
-                          d.outcome = 'waiting' and not exists (select from kho.delivery l where l.dataset = d.dataset and l.outcome = 'applied'
-                                                                   and l.delivery_id > d.delivery_id) as waiting,
-                          d.received, d.accepted, d.quarantined, d.duplicates, d.inserted, d.updated, d.deleted, d.unchanged,
-                          encode(d.sha256, 'hex') as sha256, d.confirms, d.confirmed_by, d.reason_vi, d.reason_en
+        rows: list[dict[str, Any]] = (
+            connection.cursor(row_factory=dict_row)
+            .execute(
+                """select * from (
+                   select d.delivery_id as delivery, d.dataset, d.agency, d.night, d.source_name, d.as_of,
+                          d.received_at, d.outcome, d.outcome = 'waiting' and not exists (
+                              select from kho.delivery l
+                               where l.dataset = d.dataset and l.outcome = 'applied' and l.delivery_id > d.delivery_id
+                          ) as waiting,
+                          d.received, d.accepted, d.quarantined, d.duplicates, d.inserted, d.updated, d.deleted,
+                          d.unchanged, encode(d.sha256, 'hex') as sha256, d.confirms, d.confirmed_by,
+                          d.reason_vi, d.reason_en
                      from kho.delivery d where %(dataset)s::text is null or d.dataset = %(dataset)s) found
                 where waiting or not %(waiting)s order by delivery desc limit nullif(%(limit)s, 0)""",
-            {"dataset": dataset, "waiting": waiting, "limit": limit},
-        ).fetchall()  # fmt: skip
+                {"dataset": dataset, "waiting": waiting, "limit": limit},
+            )
+            .fetchall()
+        )
     if as_json:
         print_json(rows)
         return
     print_table(
         "Lần giao / Deliveries",
-        ["Lần giao / Delivery #", "Bộ dữ liệu / Dataset", "Đêm / Night", "Nguồn / Source", "Kết quả / Outcome", "Nhận / Received #", "Chấp nhận / Accepted #",
-         "Cách ly / Quarantined #", "Trùng / Duplicates #", "Thêm / Inserted #", "Sửa / Updated #", "Xóa / Deleted #", "Xác nhận / Confirmed by", "Lý do / Because"],
         [
-            (r["delivery"], r["dataset"], r["night"], r["source_name"], both(DELIVERY_OUTCOMES, r["outcome"]), r["received"], r["accepted"], r["quarantined"],
-             r["duplicates"], r["inserted"], r["updated"], r["deleted"], r["confirmed_by"] or "",
-             f"{r['reason_vi']} / {r['reason_en']}" if r["reason_vi"] else "")
+            "Lần giao / Delivery #",
+            "Bộ dữ liệu / Dataset",
+            "Đêm / Night",
+            "Nguồn / Source",
+            "Kết quả / Outcome",
+            "Nhận / Received #",
+            "Chấp nhận / Accepted #",
+            "Cách ly / Quarantined #",
+            "Trùng / Duplicates #",
+            "Thêm / Inserted #",
+            "Sửa / Updated #",
+            "Xóa / Deleted #",
+            "Xác nhận / Confirmed by",
+            "Lý do / Because",
+        ],
+        [
+            (
+                r["delivery"],
+                r["dataset"],
+                r["night"],
+                r["source_name"],
+                both(DELIVERY_OUTCOMES, r["outcome"]),
+                r["received"],
+                r["accepted"],
+                r["quarantined"],
+                r["duplicates"],
+                r["inserted"],
+                r["updated"],
+                r["deleted"],
+                r["confirmed_by"] or "",
+                f"{r['reason_vi']} / {r['reason_en']}" if r["reason_vi"] else "",
+            )
             for r in rows
         ],
-    )  # fmt: skip
+    )
 
 
-@delivery.command(name="confirm", help="Xác nhận một lần giao đang chờ, nhân danh người chịu trách nhiệm / Confirm a delivery that waits")
+@delivery.command(
+    name="confirm",
+    help="Xác nhận một lần giao đang chờ, nhân danh người chịu trách nhiệm / Confirm a delivery that waits",
+)
 @click.argument("delivery_id", type=int, metavar="ID")
 @by_option
 def delivery_confirm(delivery_id: int, by: str) -> None:
@@ -110,10 +172,15 @@ def delivery_confirm(delivery_id: int, by: str) -> None:
         row = connection.execute("select dataset from kho.delivery where delivery_id = %s", (delivery_id,)).fetchone()
     contract = next((c for c in load_all() if row is not None and c.id == row[0]), None)
     if contract is None:
-        raise KhoError("no_delivery", f"không có lần giao {delivery_id} của bộ dữ liệu nào", f"no dataset has a delivery {delivery_id}")
+        raise KhoError(
+            "no_delivery",
+            f"không có lần giao {delivery_id} của bộ dữ liệu nào",
+            f"no dataset has a delivery {delivery_id}",
+        )
     receipt = confirm(contract, delivery_id, by=by, night=settings.now().date())
     click.echo(
-        f"Lần giao {delivery_id} của {contract.id} đã nhận: {receipt.inserted} thêm, {receipt.updated} sửa, {receipt.deleted} xóa / "
+        f"Lần giao {delivery_id} của {contract.id} đã nhận: "
+        f"{receipt.inserted} thêm, {receipt.updated} sửa, {receipt.deleted} xóa / "
         f"delivery {delivery_id} of {contract.id} applied as {receipt.delivery_id}: "
         f"{receipt.inserted} inserted, {receipt.updated} updated, {receipt.deleted} deleted"
     )

@@ -23,7 +23,11 @@ _LIBPQ = {"PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"
 _DBT_OFFLINE = {"parse", "list", "ls", "clean", "deps", "--version", "--help", "-h"}
 
 
-@click.command(cls=Command, context_settings=_PASS_ON, help="Mở psql với vai trò chỉ đọc kho_analyst / Open psql as the reading role kho_analyst")
+@click.command(
+    cls=Command,
+    context_settings=_PASS_ON,
+    help="Mở psql với vai trò chỉ đọc kho_analyst / Open psql as the reading role kho_analyst",
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[psql…]")
 def psql(arguments: tuple[str, ...]) -> None:
     """Become psql; everything after `kho psql` is psql's own."""
@@ -46,12 +50,14 @@ def psql(arguments: tuple[str, ...]) -> None:
 
 
 @click.command(
-    cls=Command, offline=True, context_settings={**_PASS_ON, "help_option_names": []},
+    cls=Command,
+    offline=True,
+    context_settings={**_PASS_ON, "help_option_names": []},
     help="Chạy dbt bằng tay: `kho dbt run --select dim_school` / Run dbt by hand",
-)  # fmt: skip
+)
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[dbt…]")
 def dbt(arguments: tuple[str, ...]) -> int:
-    """Run dbt on the project as kho_transform. Its output, which may quote values, goes to the terminal and to no file."""
+    """Run dbt as kho_transform. Its output, which may quote values, goes to the terminal and to no file."""
     from orchestration import settings
     from orchestration.warehouse import dbt as runner
 

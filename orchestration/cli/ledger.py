@@ -21,9 +21,11 @@ def ledger() -> None:
 
 @ledger.command(name="verify", help="Kiểm tra từng mắt xích và bằng chứng / Check every link and its evidence")
 @click.option(
-    "--anchor", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    "--anchor",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
     help="Đầu sổ đã xuất: tìm ra sổ bị cắt đuôi hay dựng lại / An exported head: finds a cut tail and a rebuilt chain",
-)  # fmt: skip
+)
 @json_option
 def verify(anchor: Path | None, as_json: bool) -> int:
     """Exit 1 when the chain does not hold."""
@@ -33,12 +35,20 @@ def verify(anchor: Path | None, as_json: bool) -> int:
     with connect("release") as connection:
         head, faults = chain.verify(connection, anchor)
     if as_json:
-        print_json({"head": asdict(head), "anchor": str(anchor) if anchor else None, "faults": [asdict(fault) for fault in faults]})
+        print_json(
+            {
+                "head": asdict(head),
+                "anchor": str(anchor) if anchor else None,
+                "faults": [asdict(fault) for fault in faults],
+            }
+        )
         return 1 if faults else 0
     for fault in faults:
         click.echo(f"  {fault.seq}: {fault.vi} / {fault.en}")
     if faults:
-        click.echo(f"Sổ cái không toàn vẹn, {len(faults)} lỗi / The ledger does not hold, {len(faults)} faults", err=True)
+        click.echo(
+            f"Sổ cái không toàn vẹn, {len(faults)} lỗi / The ledger does not hold, {len(faults)} faults", err=True
+        )
         return 1
     click.echo(f"Sổ cái toàn vẹn / The ledger holds: {head.seq} mắt xích / links, đầu sổ / head {head.mac or '-'}")
     return 0

@@ -1,6 +1,7 @@
 """`kho night`: one night from the sources to the release, alone, and what came of it.
 
-Belongs here: the lock that keeps nights apart, the tables at the end, the exit code. Stays out: the jobs (`automation`).
+Belongs here: the lock that keeps nights apart, the tables at the end, the exit code.
+Stays out: the jobs (`automation`).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import date
 import click
 
 from orchestration import settings
-from orchestration.cli.base import Command, Night
+from orchestration.cli.base import Command, night_option
 from orchestration.cli.watch import show
 from orchestration.errors import KhoError
 from orchestration.report.words import SUBJECT_STATES, both
@@ -27,8 +28,13 @@ FAILED, INCOMPLETE = 1, 3
     "Mã thoát / Exit code: 0 mọi lĩnh vực đã phát hành / every subject released; "
     "3 có lĩnh vực cũ, bị giữ hoặc bị chặn / some stale, held or blocked; 1 lỗi / failed.",
 )
-@click.option("--date", "night_", type=Night(), help="Đêm nào (mặc định: hôm nay) / Which night (default: today)")
-@click.option("--wait/--no-wait", default=True, show_default=True, help="Chờ đêm đang chạy xong / Wait for a night that is under way")
+@night_option("--date", "Đêm nào (mặc định: hôm nay) / Which night (default: today)")
+@click.option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Chờ đêm đang chạy xong / Wait for a night that is under way",
+)
 def night(night_: date | None, wait: bool) -> int:
     """Run the jobs, export the ledger's head, write the report, print the tables."""
     from orchestration import report
@@ -52,7 +58,7 @@ def night(night_: date | None, wait: bool) -> int:
     click.echo(f"Báo cáo / Report: {page}\nNeo sổ cái / Ledger anchor: {anchor}")
     states = {state["subject"]: state["state"] for state in found["subjects"]}
     if result.failures:
-        states |= {subject: "failed" for subject in before - states.keys()}  # this night never reached them
+        states |= dict.fromkeys(before - states.keys(), "failed")  # this night never reached them
     behind = {subject: state for subject, state in states.items() if state != "released"}
     for failure in result.failures:
         click.echo(f"Lỗi bước / Step failed: {failure}", err=True)

@@ -26,22 +26,27 @@ def _plain(value: Any) -> Any:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, note: str = "") -> None:
-    """A table on stdout. A heading that ends in `#` is of numbers and set flush right; in a pipe no line is cut or coloured."""
+    """A table on stdout; in a pipe no line is cut or coloured.
+
+    A heading `vi / en` takes two lines; one that ends in `#` is of numbers, set flush right.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=sys.stdout, highlight=False, markup=False, width=None if sys.stdout.isatty() else 2000)
-    table = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    width = None if sys.stdout.isatty() else 2000
+    console = Console(file=sys.stdout, highlight=False, markup=False, width=width)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1))
     for name in columns:
         number = name.endswith("#")
-        table.add_column(name.rstrip("# "), justify="right" if number else "left", no_wrap=number, overflow="fold")
-    count = 0
+        heading = name.rstrip("# ").replace(" / ", "\n")
+        table.add_column(heading, justify="right" if number else "left", no_wrap=number, overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-        count += 1
-    console.print(table if count else Text(f"{title}: không có / none"))
+    console.print(Text(title if table.row_count else f"{title}: không có / none", "bold"))
+    if table.row_count:
+        console.print(table)
     if note:
         console.print(Text(note))
 

@@ -15,7 +15,11 @@ from orchestration import settings
 from orchestration.cli.base import Command
 
 
-@click.command(cls=Command, offline=True, help="Dựng kho dữ liệu hoặc nâng cấp; chạy lại lúc nào cũng được / Make or upgrade the warehouse, at any time")
+@click.command(
+    cls=Command,
+    offline=True,
+    help="Dựng kho dữ liệu hoặc nâng cấp; chạy lại lúc nào cũng được / Make or upgrade the warehouse, at any time",
+)
 def init() -> None:
     """Databases, roles, schema, and the key of the ledger."""
     from orchestration.warehouse import is_external, schema
@@ -36,7 +40,9 @@ def start() -> None:
     from orchestration.warehouse import embedded, is_external
 
     if is_external():
-        click.echo("Kho ở máy chủ ngoài (WAREHOUSE_URL), không cần khởi động / The warehouse is external, nothing to start")
+        click.echo(
+            "Kho ở máy chủ ngoài (WAREHOUSE_URL), không cần khởi động / The warehouse is external, nothing to start"
+        )
         return
     embedded.start()
     click.echo(f"PostgreSQL đang chạy / is running: {embedded.socket_folder()}")
@@ -48,21 +54,43 @@ def stop() -> None:
     from orchestration.warehouse import embedded, is_external
 
     if is_external():
-        click.echo("Kho ở máy chủ ngoài (WAREHOUSE_URL), không dừng từ đây / The warehouse is external, not stopped from here")
+        click.echo(
+            "Kho ở máy chủ ngoài (WAREHOUSE_URL), không dừng từ đây / The warehouse is external, not stopped from here"
+        )
         return
     embedded.stop()
     click.echo("PostgreSQL đã dừng / has stopped")
 
 
-@click.command(cls=Command, help="Mở giao diện Dagster cùng bộ lịch; Ctrl-C để dừng / Run Dagster's interface and daemon; Ctrl-C stops both")
-@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Cổng trên 127.0.0.1 / Port on 127.0.0.1")
+@click.command(
+    cls=Command,
+    help="Mở giao diện Dagster cùng bộ lịch; Ctrl-C để dừng / Run Dagster's interface and daemon; Ctrl-C stops both",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=3000,
+    show_default=True,
+    help="Cổng trên 127.0.0.1 / Port on 127.0.0.1",
+)
 def up(port: int) -> int:
     """Run Dagster's webserver and daemon on this machine only: Dagster has no login of its own."""
     from orchestration.automation.instance import prepare
 
     prepare()
     click.echo(f"http://127.0.0.1:{port}  (Ctrl-C để dừng / to stop)")
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "orchestration.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = [
+        sys.executable,
+        "-m",
+        "dagster",
+        "dev",
+        "-m",
+        "orchestration.definitions",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        str(port),
+    ]
     process = subprocess.Popen(command, cwd=settings.REPOSITORY)
     try:
         return process.wait()

@@ -34,13 +34,44 @@ from orchestration.contracts.reader import Reader
 
 # What Kho reads, and what documents without having an effect; the rest of ODCS would look as if it had one.
 CONTRACT_FIELDS = frozenset(
-    "apiVersion kind id name version status domain tenant description servers schema slaProperties team"
-    " customProperties tags dataProduct authoritativeDefinitions contractCreatedTs support".split()
+    [
+        "apiVersion",
+        "kind",
+        "id",
+        "name",
+        "version",
+        "status",
+        "domain",
+        "tenant",
+        "description",
+        "servers",
+        "schema",
+        "slaProperties",
+        "team",
+        "customProperties",
+        "tags",
+        "dataProduct",
+        "authoritativeDefinitions",
+        "contractCreatedTs",
+        "support",
+    ]
 )
 DESCRIPTION_FIELDS = frozenset({"purpose", "usage", "limitations"})
-SERVER_FIELDS = frozenset("id server type description environment location path format customProperties".split())
+SERVER_FIELDS = frozenset(
+    ["id", "server", "type", "description", "environment", "location", "path", "format", "customProperties"]
+)
 SCHEMA_FIELDS = frozenset(
-    "id name physicalName logicalType description businessName dataGranularityDescription properties tags".split()
+    [
+        "id",
+        "name",
+        "physicalName",
+        "logicalType",
+        "description",
+        "businessName",
+        "dataGranularityDescription",
+        "properties",
+        "tags",
+    ]
 )
 SLA_FIELDS = frozenset({"id", "property", "value", "unit", "description"})
 TEAM_FIELDS = frozenset({"id", "name", "description", "members"})

@@ -31,6 +31,7 @@ class Kept:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._hash = hashlib.sha256()
         self.size = 0
+        self._sealed = False
 
     def through(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
         """Write and hash each chunk as it passes."""
@@ -56,20 +57,42 @@ class Kept:
         with self._staged.open("rb") as file:
             os.fsync(file.fileno())
         self._staged.rename(self.path)
+        self._sealed = True
         descriptor = os.open(self.path.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
 
+    def keep_keys(self, chunks: Iterable[bytes]) -> Iterator[bytes]:
+        """Write the key list of a key check beside the bytes as it passes: whoever confirms the delivery needs both."""
+        with self.keys.open("wb", buffering=0) as file:
+            for chunk in chunks:
+                file.write(chunk)
+                yield chunk
+            os.fsync(file.fileno())
+
+    @property
+    def keys(self) -> Path:
+        """Where the key list of a key check is kept."""
+        return keys_beside(self.path)
+
     def discard(self) -> None:
-        """Forget the bytes: nothing was received."""
-        self._staged.unlink(missing_ok=True)
-        self.path.unlink(missing_ok=True)
+        """Forget the bytes: nothing was received. Once sealed they stay, since a commit whose answer was lost may have named
+        them; what no receipt names goes with the next landing's `sweep`.
+        """
+        if not self._sealed:
+            self._staged.unlink(missing_ok=True)
+            self.keys.unlink(missing_ok=True)
 
     def relative(self) -> str:
         """The path as the receipt names it: below KHO_HOME."""
         return str(self.path.relative_to(settings.home()))
+
+
+def keys_beside(path: Path) -> Path:
+    """The file of the key list that belongs to kept bytes."""
+    return path.with_suffix(".keys")
 
 
 def sweep(contract: Contract, known: set[int], expired: set[int]) -> None:

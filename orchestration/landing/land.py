@@ -20,7 +20,7 @@ from orchestration import settings
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError, pg_error
 from orchestration.faults import step
-from orchestration.landing.keep import Kept, sweep
+from orchestration.landing.keep import Kept, keys_beside, sweep
 from orchestration.landing.load import Loaded, Loader, NotClean
 from orchestration.release import ledger
 from orchestration.sources import open_source, parse
@@ -87,6 +87,7 @@ class _Landing:
         self.raw = sql.Identifier("raw", contract.table)
         self.extra: tuple[str, ...] = ()
         self.withheld = False
+        self.closed = 0
 
     def run(self) -> Receipt:
         c, contract = self.connection, self.contract
@@ -134,7 +135,7 @@ class _Landing:
             pass
         step("landing:copied")
         nothing_new = not counts or (
-            self.contract.delivery == "cursor" and outcome == "applied" and self.state[1] is not None
+            self.contract.delivery == "cursor" and outcome == "applied" and self.state[1] is not None and not self.closed
             and not any(counts[name] for name in ("inserted", "updated", "deleted", "quarantined"))
         )  # fmt: skip
         if nothing_new:
@@ -154,6 +155,8 @@ class _Landing:
     # -- decisions --------------------------------------------------------------------------------------------------------
 
     def _same_as_last(self, sha256: bytes) -> bool:
+        if self.delivery.keys is not None:
+            return False  # the same rows again say nothing about the keys that have gone
         return self.state[2] is not None and bytes(self.state[2]) == sha256 and self.confirms is None
 
     def _unchanged(self, received: int = 0) -> Receipt:
@@ -295,7 +298,7 @@ class _Landing:
         loader.run("create unlogged table {keys} ({types})", keys=keys, types=types)
         how = "format binary" if self.delivery.encoding == "binary" else "format csv"
         with self.connection.cursor() as cursor, cursor.copy(sql.SQL("copy {} from stdin with (" + how + ")").format(keys)) as copy:
-            for chunk in self.delivery.keys or ():
+            for chunk in self.kept.keep_keys(self.delivery.keys or ()):
                 copy.write(chunk)
         same = [sql.SQL(" and ").join(sql.SQL(alias + ".{0} = o.{0}").format(sql.Identifier(k)) for k in self.contract.key) for alias in ("k", "n", "p")]
         names = sql.SQL(", ").join(sql.Identifier(c.name) for c in self.contract.columns)
@@ -314,36 +317,39 @@ class _Landing:
         same = sql.SQL(" and ").join(
             sql.SQL("a.{} = (q.key ->> {})::" + self.contract.column(k).pg_type).format(sql.Identifier(k), sql.Literal(k)) for k in self.contract.key
         )
-        loader.run(
+        self.closed += loader.run(
             "update quarantine.row q set state = 'resolved', closed_by = {id} from {accepted} a where {older} and q.key is not null and {same}",
             id=sql.Literal(self.delivery_id), accepted=accepted, older=older, same=same,
-        )  # fmt: skip
+        ).rowcount  # fmt: skip
         again = sql.SQL("exists (select from quarantine.row n where n.dataset = q.dataset and n.delivery_id = {} and n.key = q.key)")
         everything = sql.SQL("true") if self.contract.delivery == "snapshot" else again.format(sql.Literal(self.delivery_id))
-        loader.run(
+        self.closed += loader.run(
             "update quarantine.row q set state = 'superseded', closed_by = {id} where {older} and {everything}",
             id=sql.Literal(self.delivery_id), older=older, everything=everything,
-        )  # fmt: skip
+        ).rowcount  # fmt: skip
 
     def _evolve(self) -> None:
         """The contract may have gained columns since raw was made; another type is for a person to decide."""
-        there = dict(
-            self.connection.execute(
-                "select attname, format_type(atttypid, atttypmod) from pg_attribute where attrelid = %s::regclass and attnum > 0 and not attisdropped",
+        there = {
+            name: (kind, spelled)
+            for name, spelled, *kind in self.connection.execute(
+                "select attname, format_type(atttypid, atttypmod), atttypid, atttypmod from pg_attribute"
+                " where attrelid = %s::regclass and attnum > 0 and not attisdropped",
                 (f"raw.{self.contract.table}",),
-            ).fetchall()
-        )
+            )
+        }
         for column in self.contract.columns:
             if column.name not in there:
                 self.connection.execute(sql.SQL("alter table {} add column {} " + column.pg_type).format(self.raw, sql.Identifier(column.name)))
                 continue
-            # to_regtypemod came with PostgreSQL 17: let the server spell the type of an empty column instead.
-            spelled = self.connection.execute("select pg_typeof(null::" + column.pg_type + ")::text").fetchone()
-            if spelled is not None and there[column.name].split("(")[0] != spelled[0]:
+            # to_regtypemod came with PostgreSQL 17: ask for an empty column and see what type it has, precision and scale included.
+            result = self.connection.execute(sql.SQL("select null::" + column.pg_type)).pgresult  # type: ignore[arg-type]
+            kind, spelled = there[column.name]
+            if result is not None and kind != [result.ftype(0), result.fmod(0)]:
                 raise KhoError(
                     "contract_changed",
-                    vi=f"{self.contract.id}.{column.name}: hợp đồng đổi kiểu {there[column.name]} thành {column.pg_type}, cần chuyển đổi dữ liệu trước",
-                    en=f"{self.contract.id}.{column.name}: the contract changes type {there[column.name]} to {column.pg_type}; migrate the data first",
+                    vi=f"{self.contract.id}.{column.name}: hợp đồng đổi kiểu {spelled} thành {column.pg_type}, cần chuyển đổi dữ liệu trước",
+                    en=f"{self.contract.id}.{column.name}: the contract changes type {spelled} to {column.pg_type}; migrate the data first",
                     where={"relation": f"raw.{self.contract.table}", "column": column.name},
                 )
 
@@ -449,5 +455,18 @@ def confirm(contract: Contract, delivery_id: int, *, by: str, night: date) -> Re
         raise KhoError(
             "not_waiting", vi=f"lần giao {delivery_id} của {contract.id} không chờ xác nhận", en=f"delivery {delivery_id} of {contract.id} is not waiting"
         )
-    delivery = kept_delivery(contract, settings.home() / row[1], encoding=row[2], name=row[3], as_of=row[4])
-    return land(contract, delivery, night=night, confirms=delivery_id, confirmed_by=by)
+    path = settings.home() / row[1]
+    if not path.exists():
+        raise KhoError(
+            "bytes_gone",
+            vi=f"lần giao {delivery_id} của {contract.id}: dữ liệu gốc không còn được lưu, hãy giao lại",
+            en=f"delivery {delivery_id} of {contract.id}: its bytes are no longer kept, have it delivered again",
+            where={"file": row[1]},
+        )
+    delivery = kept_delivery(contract, path, encoding=row[2], name=row[3], as_of=row[4])
+    if keys_beside(path).exists():
+        delivery.keys = _blocks(keys_beside(path))
+    started = settings.now()
+    receipt = land(contract, delivery, night=night, confirms=delivery_id, confirmed_by=by)
+    _record(contract, night, started, receipt.outcome, receipt, None)  # the dataset waits no longer
+    return receipt

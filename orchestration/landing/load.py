@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 
-from orchestration.contracts import Contract
+from orchestration.contracts import Column, Contract
 from orchestration.errors import KhoError
 from orchestration.landing import rules as contract_rules
 from orchestration.landing.rules import Rule
@@ -97,7 +97,7 @@ class Loader:
             technical=technical if as_raw else sql.SQL(""),
         )  # fmt: skip
         received = self._copy(target, [str(name) for name in columns], stream, NotClean)
-        breaches: list[Sql] = [rule.broken for rule in contract_rules.rules(self.contract, as_text=False)]
+        breaches: list[Sql] = [rule.broken for rule in contract_rules.rules(self.contract, as_text=False, canonical=True)]
         breaches += contract_rules.uncanonical(self.contract)
         if breaches and self.count(
             "select count(*) from {target} i where {breaches}", target=target, breaches=sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in breaches)
@@ -181,13 +181,11 @@ class Loader:
         return loaded
 
     def _typed_values(self, as_text: bool) -> Sql:
-        pieces = []
-        for column in self.contract.columns:
-            if as_text or contract_rules.is_text(column):
-                pieces.append(sql.SQL("{} as {}").format(contract_rules.typed(column), sql.Identifier(column.name)))
-            else:
-                pieces.append(contract_rules.raw_name(column))
+        pieces = (sql.SQL("{} as {}").format(self._typed_value(column, as_text), sql.Identifier(column.name)) for column in self.contract.columns)
         return sql.SQL(", ").join(pieces)
+
+    def _typed_value(self, column: Column, as_text: bool) -> Sql:
+        return contract_rules.typed(column) if as_text or contract_rules.is_text(column) else contract_rules.raw_name(column)
 
     def _settle_duplicates(self, loaded: Loaded, target: Sql, values: Sql, technical: Sql, as_text: bool) -> int:
         """Identical rows of a key collapse, in a cursor feed the highest cursor wins, anything else is a conflict for quarantine.
@@ -243,7 +241,7 @@ class Loader:
         key_json = sql.SQL("jsonb_build_object({})").format(
             sql.SQL(", ").join(
                 sql.SQL("{}, ({})::text").format(
-                    sql.Literal(name), contract_rules.typed(contract.column(name)) if as_text else contract_rules.raw_name(contract.column(name))
+                    sql.Literal(name), self._typed_value(contract.column(name), as_text)
                 )
                 for name in contract.key
             )

@@ -6,6 +6,7 @@ Stays out: running them (`load`). Every condition is null-safe: it yields true o
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from psycopg import sql
@@ -74,11 +75,14 @@ def typed(column: Column) -> Sql:
     return sql.SQL("({})::{}").format(readable, sql.SQL(column.pg_type))  # type: ignore[arg-type]
 
 
-def rules(contract: Contract, *, as_text: bool) -> list[Rule]:
-    """Every row rule of a contract, for an incoming table of texts (`as_text`) or of the contract's own types."""
+def rules(contract: Contract, *, as_text: bool, canonical: bool = False) -> list[Rule]:
+    """Every row rule of a contract, for an incoming table of texts (`as_text`) or of the contract's own types.
+
+    `canonical`: texts are taken as they stand, since a delivery with any other (`uncanonical`) goes the general way.
+    """
     found: list[Rule] = []
     for column in contract.columns:
-        found += _rules_of(column, as_text=as_text)
+        found += _rules_of(column, as_text=as_text, canonical=canonical)
     return found
 
 
@@ -90,7 +94,7 @@ def uncanonical(contract: Contract) -> list[Sql]:
     """
     found: list[Sql] = []
     for column in contract.columns:
-        if is_text(column) and column.pattern is None and column.allowed is None:
+        if is_text(column) and column.allowed is None and not (column.pattern and _implies_plain(column.pattern)):
             x = raw_name(column)
             found.append(
                 sql.SQL("{x} is not null and ({x} = '' or not {x} is nfc normalized or {x} <> btrim({x}, E' \\t\\r\\n\\u00a0'))").format(x=x)
@@ -98,11 +102,21 @@ def uncanonical(contract: Contract) -> list[Sql]:
     return found
 
 
-def _rules_of(column: Column, *, as_text: bool) -> list[Rule]:
+#: ASCII letters, digits and a few marks, in ranges, groups and repetitions: no dot, no alternative, no class that takes in more.
+_PLAIN = re.compile(r"\^(?:[A-Za-z0-9_/@:;,(){}?+*-]|\[(?!\^)[A-Za-z0-9_./-]+\]|\\[d.])*\$")
+
+
+def _implies_plain(pattern: str) -> bool:
+    """Whether all that the pattern matches is text as Kho keeps it: composed, without outer blanks, not empty."""
+    return _PLAIN.fullmatch(pattern) is not None and re.search(pattern, "") is None
+
+
+def _rules_of(column: Column, *, as_text: bool, canonical: bool) -> list[Rule]:
     label = column.label_vi
-    value: Sql = clean_text(column) if as_text else raw_name(column)
+    cleaned = as_text or (is_text(column) and not canonical)
+    value: Sql = clean_text(column) if cleaned else raw_name(column)
     found = []
-    if column.required and (column.default is None or not as_text):
+    if column.required and (column.default is None or not cleaned):
         found.append(
             Rule("required", column, sql.SQL("{} is null").format(value), "có giá trị / a value", f"{label}: thiếu giá trị", f"{column.name}: value missing")
         )
@@ -116,7 +130,7 @@ def _rules_of(column: Column, *, as_text: bool) -> list[Rule]:
         expected = column.format or column.pg_type
         found.append(Rule("type", column, broken, expected, f"{label}: không đúng kiểu {expected}", f"{column.name}: not of type {expected}"))
         number = sql.SQL("case when {} then null else {} end").format(broken, typed(column))
-    text: Sql = value if is_text(column) or as_text else sql.SQL("{}::text").format(value)
+    text: Sql = value if is_text(column) else sql.SQL("{}::text").format(number)
     if column.pattern is not None:
         found.append(
             Rule(

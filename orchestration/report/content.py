@@ -1,7 +1,7 @@
 """The facts of one night, read from the warehouse.
 
-Belongs here: queries and the dataclasses that the page shows. Stays out: words about them (`duties`, the template) and personal values.
-A report of an earlier night tells of that night, not of today.
+Belongs here: queries and the dataclasses that the page shows. Stays out: words about them (`duties`, the template)
+and personal values. A report of an earlier night tells of that night, not of today.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from orchestration.warehouse import connect
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What one dataset brought in the night. Counts are rows; `outcome` that of the last attempt, `none` without one."""
+    """What one dataset brought in the night, in rows; `outcome` is that of the last attempt, `none` without one."""
 
     dataset: str
     title: str
@@ -125,23 +125,39 @@ class Content:
 def gather(contracts: Sequence[Contract], night: date | None) -> Content:
     """Read a night (None: the newest). KhoError when there was none."""
     with connect("release") as connection:
-        row = connection.execute("select max(night) from (select night from kho.attempt union all select night from kho.subject_night) n").fetchone()
+        row = connection.execute(
+            "select max(night) from (select night from kho.attempt union all select night from kho.subject_night) n"
+        ).fetchone()
         newest: date | None = row[0] if row else None
         the_night = night or newest
         known = connection.execute(
-            "select exists (select from kho.attempt where night = %(n)s) or exists (select from kho.subject_night where night = %(n)s)", {"n": the_night}
+            """select exists (select from kho.attempt where night = %(n)s)
+                      or exists (select from kho.subject_night where night = %(n)s)""",
+            {"n": the_night},
         ).fetchone()
     if the_night is None or known != (True,):
         which = f" {the_night:%d/%m/%Y}" if the_night else ""
-        raise KhoError("no_night", f"chưa chạy đêm{which} nào" if not which else f"chưa chạy đêm{which}", f"no night{which} has been run")
+        raise KhoError(
+            "no_night",
+            f"chưa chạy đêm{which}" if which else "chưa chạy đêm nào",
+            f"the night{which} has not been run" if which else "no night has been run yet",
+        )
     delivered = _delivered(contracts, the_night)
     subjects = _subjects(contracts, the_night)
     waiting = _quarantine(contracts, the_night)
     seq, mac = _head(the_night)
     return Content(
-        night=the_night, is_newest=the_night == newest, made_at=settings.now(), delivered=delivered, subjects=subjects, quarantine=waiting,
-        releases=_releases(the_night), duties=duties(delivered, subjects, waiting), ledger_seq=seq, ledger_mac=mac,
-    )  # fmt: skip
+        night=the_night,
+        is_newest=the_night == newest,
+        made_at=settings.now(),
+        delivered=delivered,
+        subjects=subjects,
+        quarantine=waiting,
+        releases=_releases(the_night),
+        duties=duties(delivered, subjects, waiting),
+        ledger_seq=seq,
+        ledger_mac=mac,
+    )
 
 
 def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
@@ -150,24 +166,26 @@ def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
         attempts = {
             row[0]: row[1:]
             for row in connection.execute(
-                """select distinct on (dataset) dataset, outcome, coalesce(error_vi, '') from kho.attempt where night = %s
-                    order by dataset, attempt_id desc""",
+                """select distinct on (dataset) dataset, outcome, coalesce(error_vi, '')
+                     from kho.attempt where night = %s order by dataset, attempt_id desc""",
                 (night,),
             ).fetchall()
         }
         counts = {
             row[0]: row[1:]
             for row in connection.execute(
-                """select dataset, sum(received)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint, sum(duplicates)::bigint,
-                          sum(inserted)::bigint, sum(updated)::bigint, sum(deleted)::bigint
+                """select dataset, sum(received)::bigint, sum(accepted)::bigint, sum(quarantined)::bigint,
+                          sum(duplicates)::bigint, sum(inserted)::bigint, sum(updated)::bigint, sum(deleted)::bigint
                      from kho.delivery where night = %s and outcome = 'applied' group by dataset""",
                 (night,),
             ).fetchall()
         }
-        waiting = dict(
+        waiting: dict[str, list[int]] = dict(
             connection.execute(
-                """select dataset, array_agg(delivery_id order by delivery_id) from kho.delivery w where night = %s and outcome = 'waiting'
-                      and not exists (select from kho.delivery a where a.dataset = w.dataset and a.outcome = 'applied' and a.delivery_id > w.delivery_id)
+                """select dataset, array_agg(delivery_id order by delivery_id) from kho.delivery w
+                    where night = %s and outcome = 'waiting' and not exists (
+                              select from kho.delivery a
+                               where a.dataset = w.dataset and a.outcome = 'applied' and a.delivery_id > w.delivery_id)
                     group by dataset""",
                 (night,),
             ).fetchall()
@@ -179,10 +197,18 @@ def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
             outcome, reason = "applied", ""  # somebody has confirmed it since
         found.append(
             Delivered(
-                contract.id, contract.title, contract.agency, contract.agency_name, contract.owner_name, contract.owner_contact, outcome, reason,
-                tuple(waiting.get(contract.id, ())), *(counts.get(contract.id) or (0,) * 7),
+                contract.id,
+                contract.title,
+                contract.agency,
+                contract.agency_name,
+                contract.owner_name,
+                contract.owner_contact,
+                outcome,
+                reason,
+                tuple(waiting.get(contract.id, ())),
+                *(counts.get(contract.id) or (0,) * 7),
             )
-        )  # fmt: skip
+        )
     return sorted(found, key=lambda d: (d.agency_name, d.title))
 
 
@@ -190,13 +216,22 @@ def _subjects(contracts: Sequence[Contract], night: date) -> list[Subject]:
     names = {contract.agency: contract.agency_name for contract in contracts}
     found = []
     for state in status.subjects(night):
-        failing = {severity: _failing(state.build, severity, names) for severity in ("critical", "warning")} if state.build else {}
+        failing = (
+            {severity: _failing(state.build, severity, names) for severity in ("critical", "warning")}
+            if state.build
+            else {}
+        )
         found.append(
             Subject(
-                state.subject, SUBJECTS_VI.get(state.subject, state.subject), state.state, state.because, state.release,
-                failing.get("critical", []) if state.state == "held" else [], failing.get("warning", []),
+                state.subject,
+                SUBJECTS_VI.get(state.subject, state.subject),
+                state.state,
+                state.because,
+                state.release,
+                failing.get("critical", []) if state.state == "held" else [],
+                failing.get("warning", []),
             )
-        )  # fmt: skip
+        )
     order = ("held", "failed", "blocked", "stale", "released")
     return sorted(found, key=lambda s: (order.index(s.state), s.name))
 
@@ -205,22 +240,27 @@ def _failing(build: int, severity: str, names: dict[str, str], *, examples: int 
     """Expectations of one severity that did not hold; keys come from live tables, which have no personal column."""
     with connect("release") as connection:
         results = connection.execute(
-            """select g.expectation_id, g.table_name, g.message_vi, g.quality_word, f.agency, coalesce(f.n, g.unexpected_count, 0)
+            """select g.expectation_id, g.table_name, g.message_vi, g.quality_word, f.agency,
+                      coalesce(f.n, g.unexpected_count, 0)
                  from kho.gate_result g
-                 left join (select expectation_id, table_name, agency, count(*) as n from kho.gate_failure where build = %(build)s group by 1, 2, 3) f
+                 left join (select expectation_id, table_name, agency, count(*) as n
+                              from kho.gate_failure where build = %(build)s group by 1, 2, 3) f
                    using (expectation_id, table_name)
-                where g.build = %(build)s and not g.success and g.severity = %(severity)s order by g.table_name, g.expectation_id, f.n desc""",
+                where g.build = %(build)s and not g.success and g.severity = %(severity)s
+                order by g.table_name, g.expectation_id, f.n desc""",
             {"build": build, "severity": severity},
         ).fetchall()
         found = []
         for expectation, table, message, word, agency, n in results:
             rows = connection.execute(
-                """select f.key, f.delivery_id, d.source_name from kho.gate_failure f left join kho.delivery d using (delivery_id)
-                    where f.build = %s and f.expectation_id = %s and f.table_name = %s and f.agency is not distinct from %s
+                """select f.key, f.delivery_id, d.source_name
+                     from kho.gate_failure f left join kho.delivery d using (delivery_id)
+                    where f.build = %s and f.expectation_id = %s and f.table_name = %s
+                      and f.agency is not distinct from %s
                     order by f.delivery_id, f.key::text limit %s""",
                 (build, expectation, table, agency, examples),
             ).fetchall()
-            name = names.get(agency, agency) if agency else ""
+            name = names.get(agency, str(agency)) if agency else ""
             found.append(Failing(table, message, word, agency, name, int(n), [FailingRow(*row) for row in rows]))
     return found
 
@@ -241,13 +281,14 @@ def _releases(night: date) -> list[Release]:
     with connect("release") as connection:
         rows = connection.execute(
             """select r.subject, r.release, r.restores, r.released_at, r.by_whom, coalesce(sum(t.inserted), 0)::bigint,
-                      coalesce(sum(t.updated), 0)::bigint, coalesce(sum(t.deleted), 0)::bigint, coalesce(bool_or(t.baseline), false)
+                      coalesce(sum(t.updated), 0)::bigint, coalesce(sum(t.deleted), 0)::bigint,
+                      coalesce(bool_or(t.baseline), false)
                  from kho.release r join kho.build b using (build) left join kho.build_table t using (build)
                 where case r.kind when 'rollback' then r.released_at::date else b.night end = %s
                 group by r.subject, r.release order by r.subject, r.release""",
             (night,),
         ).fetchall()
-    return [Release(row[0], SUBJECTS_VI.get(row[0], row[0]), *row[1:]) for row in rows]
+    return [Release(row[0], SUBJECTS_VI.get(row[0], str(row[0])), *row[1:]) for row in rows]
 
 
 def _head(night: date) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """«Việc phải làm»: who has to do what before the next night.
 
-Belongs here: one sentence per duty, in Vietnamese, addressed to the one who can act. Stays out: reading the warehouse (`content`).
+Belongs here: one sentence per duty, in Vietnamese, addressed to the one who can act.
+Stays out: reading the warehouse (`content`).
 """
 
 from __future__ import annotations
@@ -34,31 +35,43 @@ def duties(delivered: Sequence[Delivered], subjects: Sequence[Subject], quaranti
     for subject in subjects:
         if subject.state == "held":
             for failing in subject.failing:
-                what = f"{subject.name}, bảng {failing.table}: sửa tại nguồn {vi(failing.rows)} dòng («{failing.message}») rồi giao lại."
+                where = f"{subject.name}, bảng {failing.table}"
+                what = f"{where}: sửa tại nguồn {vi(failing.rows)} dòng («{failing.message}») rồi giao lại."
                 if failing.agency is None:
-                    what = f"{subject.name}, bảng {failing.table}: tìm nguyên nhân của {vi(failing.rows)} dòng không đạt («{failing.message}»)."
+                    what = f"{where}: tìm nguyên nhân của {vi(failing.rows)} dòng không đạt («{failing.message}»)."
                 found.append(Duty(failing.agency_name or OPERATORS, contacts.get(failing.agency or "", ""), what, True))
         elif subject.state == "blocked":
-            found.append(Duty(OPERATORS, "", f"{subject.because}: đôn đốc cơ quan giao lần đầu, hoặc phát hành lĩnh vực đầu vào trước.", True))
+            found.append(
+                Duty(
+                    OPERATORS,
+                    "",
+                    f"{subject.because}: đôn đốc cơ quan giao lần đầu, hoặc phát hành lĩnh vực đầu vào trước.",
+                    True,
+                )
+            )
         elif subject.state == "failed":
             found.append(Duty(OPERATORS, "", f"{subject.name} chưa dựng được: {subject.because}", True))
     for dataset in delivered:
         if dataset.outcome == "failed":
-            what = f"Khôi phục nguồn «{dataset.title}»: {dataset.reason} (thử bằng `kho source test {dataset.dataset}`)."
+            what = (
+                f"Khôi phục nguồn «{dataset.title}»: {dataset.reason} (thử bằng `kho source test {dataset.dataset}`)."
+            )
             found.append(Duty(dataset.agency_name, dataset.contact, what, False))
         elif dataset.outcome == "refused":
-            found.append(Duty(dataset.agency_name, dataset.contact, f"Giao lại «{dataset.title}»: {dataset.reason}.", False))
-        elif dataset.outcome == "none":
-            what = f"«{dataset.title}» đêm qua không được hỏi đến: kiểm tra khai báo và lịch."
-            found.append(Duty(OPERATORS, "", what, False))
+            found.append(
+                Duty(dataset.agency_name, dataset.contact, f"Giao lại «{dataset.title}»: {dataset.reason}.", False)
+            )
         for delivery in dataset.waiting:
             what = (
-                f"Xác nhận hoặc từ chối lần giao {delivery} của «{dataset.title}» ({dataset.agency_name}): {dataset.reason} "
-                f'(`kho delivery confirm {delivery} --by "Họ tên"`).'
+                f"Xác nhận hoặc từ chối lần giao {delivery} của «{dataset.title}» ({dataset.agency_name}): "
+                f'{dataset.reason} (`kho delivery confirm {delivery} --by "Họ tên"`).'
             )
             found.append(Duty(MANAGERS, "", what, False))
+    not_asked = ", ".join(f"«{dataset.title}»" for dataset in delivered if dataset.outcome == "none")
+    if not_asked:
+        found.append(Duty(OPERATORS, "", f"Đêm này không hỏi đến {not_asked}: kiểm tra khai báo và lịch.", False))
     for waiting in quarantine:
-        what = f"Sửa tại nguồn {vi(waiting.rows)} dòng của «{waiting.title}» đang ở khu cách ly (chi tiết ở mục Dòng chờ sửa)."
+        what = f"Sửa tại nguồn {vi(waiting.rows)} dòng của «{waiting.title}» (xem mục Dòng chờ sửa)."
         found.append(Duty(waiting.agency_name, contacts.get(waiting.agency, ""), what, False))
     return sorted(found, key=lambda duty: not duty.urgent)
 

@@ -1,6 +1,7 @@
 """The page: content to one self-contained HTML file, without scripts and without anything fetched.
 
-Belongs here: the headline, the tiles, filters of the template. Stays out: facts (`content`) and layout (`page.html.j2`, `page.css`).
+Belongs here: the headline, the tiles, filters of the template. Stays out: facts (`content`) and layout (the two
+files beside this one).
 """
 
 from __future__ import annotations
@@ -17,9 +18,18 @@ from orchestration.report.words import DELIVERY_OUTCOMES, SUBJECT_STATES
 HERE = Path(__file__).parent
 #: A state's tone: colour and mark, never the colour alone.
 TONES = {
-    "released": "good", "applied": "good", "unchanged": "good", "nothing": "calm", "stale": "warn", "waiting": "warn", "none": "calm",
-    "held": "bad", "blocked": "bad", "failed": "bad", "refused": "bad",
-}  # fmt: skip
+    "released": "good",
+    "applied": "good",
+    "unchanged": "good",
+    "nothing": "calm",
+    "stale": "warn",
+    "waiting": "warn",
+    "none": "calm",
+    "held": "bad",
+    "blocked": "bad",
+    "failed": "bad",
+    "refused": "bad",
+}
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "–"}
 
 
@@ -37,17 +47,28 @@ def render(content: Content) -> str:
     import jinja2
 
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"number": vi, "day": _day, "moment": _moment}
     agencies = [(name, list(rows)) for name, rows in groupby(content.delivered, key=lambda d: d.agency_name)]
     waiting = [(name, list(rows)) for name, rows in groupby(content.quarantine, key=lambda w: w.agency_name)]
     return environment.get_template("page.html.j2").render(
-        c=content, headline=headline(content), tone=_tone(content), tiles=tiles(content), agencies=agencies, waiting=waiting, tones=TONES, marks=MARKS,
+        c=content,
+        headline=headline(content),
+        tone=_tone(content),
+        tiles=tiles(content),
+        agencies=agencies,
+        waiting=waiting,
+        tones=TONES,
+        marks=MARKS,
         states={name: words[0] for name, words in SUBJECT_STATES.items()},
         outcomes={name: words[0] for name, words in DELIVERY_OUTCOMES.items()} | {"none": "không hỏi"},
         css=(HERE / "page.css").read_text(encoding="utf-8"),
-    )  # fmt: skip
+    )
 
 
 def headline(content: Content) -> str:
@@ -95,10 +116,10 @@ def tiles(content: Content) -> list[Tile]:
 
 
 def _agencies(delivered: list[Delivered]) -> tuple[int, int]:
-    """Agencies whose every dataset could be asked and taken in, and all agencies."""
-    missing = {d.agency for d in delivered if d.outcome in ("failed", "refused", "waiting", "none")}
-    everyone = {d.agency for d in delivered}
-    return len(everyone - missing), len(everyone)
+    """Agencies that answered for every dataset they were asked for, and all agencies."""
+    came = {d.agency for d in delivered if d.outcome in ("applied", "unchanged", "nothing")}
+    missing = {d.agency for d in delivered if d.outcome in ("failed", "refused", "waiting")}
+    return len(came - missing), len({d.agency for d in delivered})
 
 
 def _tone(content: Content) -> str:

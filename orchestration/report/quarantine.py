@@ -1,4 +1,4 @@
-"""What is in quarantine, fit to be shown: row numbers, keys, rules and the values found in columns that are not personal.
+"""What is in quarantine, fit to be shown: row numbers, keys, rules, and what was found in columns not personal.
 
 Belongs here: reading quarantine for people, and the masking. Stays out: how rows get in and out (`landing`).
 Shown is what today's contract allows by name; a column it does not have, or a dataset without contract, shows nothing.
@@ -27,10 +27,14 @@ def shown_key(key: dict[str, Any] | None, allowed: set[str]) -> dict[str, Any] |
     return None if key is None else {name: value if name in allowed else HIDDEN for name, value in key.items()}
 
 
-def problems(contracts: Sequence[Contract], *, dataset: str | None, state: str | None, limit: int) -> tuple[int, list[dict[str, Any]]]:
-    """Total and at most `limit` (0: all) problems, one dict each, by dataset, delivery and row; None for `dataset` or `state` means any."""
+def problems(
+    contracts: Sequence[Contract], *, dataset: str | None, state: str | None, limit: int
+) -> tuple[int, list[dict[str, Any]]]:
+    """Total and at most `limit` (0: all) problems, one dict each, by dataset, delivery and row. None means any."""
     by_id = {contract.id: contract for contract in contracts}
-    where = "(%(dataset)s::text is null or q.dataset = %(dataset)s) and (%(state)s::text is null or q.state = %(state)s)"
+    where = (
+        "(%(dataset)s::text is null or q.dataset = %(dataset)s) and (%(state)s::text is null or q.state = %(state)s)"
+    )
     parameters = {"dataset": dataset, "state": state, "limit": limit}
     with connect("release") as connection:
         total = connection.execute(
@@ -38,8 +42,8 @@ def problems(contracts: Sequence[Contract], *, dataset: str | None, state: str |
             parameters,
         ).fetchone()
         rows = connection.execute(
-            f"""select q.quarantine_id, q.dataset, q.delivery_id, q.row_number, q.key, q.state, p.column_name, p.code, p.found, p.expected,
-                       p.message_vi, p.message_en
+            f"""select q.quarantine_id, q.dataset, q.delivery_id, q.row_number, q.key, q.state, p.column_name, p.code,
+                       p.found, p.expected, p.message_vi, p.message_en
                   from quarantine.row q join quarantine.problem p using (quarantine_id) where {where}
                  order by q.dataset, q.delivery_id, q.row_number, p.column_name, p.code limit nullif(%(limit)s, 0)""",
             parameters,
@@ -49,11 +53,21 @@ def problems(contracts: Sequence[Contract], *, dataset: str | None, state: str |
         allowed = open_columns(by_id.get(of))
         found.append(
             {
-                "quarantine_id": number, "dataset": of, "agency": of.partition(".")[0], "delivery": delivery, "row_number": row,
-                "key": shown_key(key, allowed), "column": column, "rule": rule, "found": value if column in allowed else None,
-                "expected": expected, "vi": vi, "en": en, "state": is_in,
+                "quarantine_id": number,
+                "dataset": of,
+                "agency": of.partition(".")[0],
+                "delivery": delivery,
+                "row_number": row,
+                "key": shown_key(key, allowed),
+                "column": column,
+                "rule": rule,
+                "found": value if column in allowed else None,
+                "expected": expected,
+                "vi": vi,
+                "en": en,
+                "state": is_in,
             }
-        )  # fmt: skip
+        )
     return (int(total[0]) if total else 0), found
 
 
@@ -71,24 +85,32 @@ def kinds(contracts: Sequence[Contract], night: date, *, examples: int = 10) -> 
     by_id = {contract.id: contract for contract in contracts}
     # Waiting then: received by that night, and not closed by a delivery of it or of an earlier one.
     waiting = """with waiting as (
-            select q.quarantine_id, q.dataset, q.delivery_id, q.row_number, q.key from quarantine.row q
-              join kho.delivery d on d.delivery_id = q.delivery_id left join kho.delivery c on c.delivery_id = q.closed_by
+            select q.quarantine_id, q.dataset, q.delivery_id, q.row_number, q.key
+              from quarantine.row q
+              join kho.delivery d on d.delivery_id = q.delivery_id
+              left join kho.delivery c on c.delivery_id = q.closed_by
              where d.night <= %(night)s and (q.state = 'open' or c.night > %(night)s))"""
     with connect("release") as connection:
-        totals = connection.execute(waiting + " select dataset, count(*) from waiting group by dataset order by dataset", {"night": night}).fetchall()
+        totals = connection.execute(
+            waiting + " select dataset, count(*) from waiting group by dataset order by dataset", {"night": night}
+        ).fetchall()
         rows = connection.execute(
             waiting
             + """, numbered as (
-                     select w.*, p.message_vi, count(*) over kind as n,
-                            row_number() over (partition by w.dataset, p.message_vi order by w.delivery_id, w.row_number) as place
-                       from waiting w join quarantine.problem p using (quarantine_id)
-                     window kind as (partition by w.dataset, p.message_vi))
-                 select dataset, message_vi, n, jsonb_agg(jsonb_build_array(delivery_id, row_number, key) order by place)
-                   from numbered where place <= %(examples)s group by dataset, message_vi, n order by dataset, n desc, message_vi""",
+                     select w.*, p.message_vi, count(*) over (partition by w.dataset, p.message_vi) as n,
+                            row_number() over (partition by w.dataset, p.message_vi
+                                               order by w.delivery_id, w.row_number) as place
+                       from waiting w join quarantine.problem p using (quarantine_id))
+                 select dataset, message_vi, n,
+                        jsonb_agg(jsonb_build_array(delivery_id, row_number, key) order by place)
+                   from numbered where place <= %(examples)s
+                  group by dataset, message_vi, n order by dataset, n desc, message_vi""",
             {"night": night, "examples": examples},
         ).fetchall()
     found: dict[str, tuple[int, list[Kind]]] = {dataset: (int(total), []) for dataset, total in totals}
     for dataset, message, n, first in rows:
         allowed = open_columns(by_id.get(dataset))
-        found[dataset][1].append(Kind(message, int(n), [(delivery, row, shown_key(key, allowed)) for delivery, row, key in first]))
+        found[dataset][1].append(
+            Kind(message, int(n), [(delivery, row, shown_key(key, allowed)) for delivery, row, key in first])
+        )
     return found

@@ -25,7 +25,11 @@ DELIVERY_OUTCOMES = {
     "nothing": ("không có gì mới", "nothing new"),
     "failed": ("lỗi nguồn", "failed"),
 }
-CLASSIFICATIONS = {"open": ("mở", "open"), "shared": ("dùng chung", "shared"), "restricted": ("dùng riêng", "restricted")}
+CLASSIFICATIONS = {
+    "open": ("mở", "open"),
+    "shared": ("dùng chung", "shared"),
+    "restricted": ("dùng riêng", "restricted"),
+}
 OPERATIONS = {"I": ("thêm", "inserted"), "U": ("sửa", "updated"), "D": ("xóa", "deleted")}
 
 

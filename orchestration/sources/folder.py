@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import os
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -131,7 +130,7 @@ def put_away(file: DropFile) -> Callable[[], None]:
         try:
             target = _free_name(file.path.parent / "done" / file.path.name)
             target.parent.mkdir(exist_ok=True)
-            os.replace(file.path, target)
+            file.path.replace(target)
         except OSError as exc:
             failure = errno.errorcode.get(exc.errno or 0, "OSError")
         if failure:

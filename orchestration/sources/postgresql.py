@@ -31,8 +31,10 @@ CONNECT_TIMEOUT = 10  # seconds
 # A fixed session, so that text forms (cursor, CSV) do not depend on the settings of the agency's server.
 SESSION = (
     "-c timezone=UTC -c datestyle=ISO -c intervalstyle=iso_8601 -c extra_float_digits=1 -c bytea_output=hex"
-    " -c default_transaction_read_only=on"
+    " -c default_transaction_read_only=on -c lock_timeout=60s"
 )
+# A peer that vanishes without a word is noticed after two minutes instead of never.
+KEEPALIVE: dict[str, Any] = {"keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 INTEGER_DIGITS = {"smallint": 5, "integer": 10, "bigint": 19}
 
 
@@ -72,7 +74,7 @@ def probe_postgresql(contract: Contract, env: Mapping[str, str]) -> list[str]:
 def _delivery(contract: Contract, cursor: str | None, table: _Table, connection: psycopg.Connection[Any]) -> Delivery:
     binary = all(_fits(table.types[column.source_name], column.pg_type) for column in contract.columns)
     # Whatever comes first begins the transaction, and with it the snapshot that all streams below share.
-    _one(connection, sql.SQL("select 1").format(), table.relation)
+    _one(connection, sql.SQL("select 1"), table.relation)
     condition: sql.Composable = sql.SQL("")
     latest = cursor
     if contract.cursor_column is not None:
@@ -215,7 +217,12 @@ def _connect(contract: Contract, url: str) -> psycopg.Connection[Any]:
     failure: KhoError | None = None
     try:
         connection = psycopg.connect(
-            url, connect_timeout=CONNECT_TIMEOUT, application_name="kho", options=SESSION, client_encoding="UTF8"
+            url,
+            connect_timeout=CONNECT_TIMEOUT,
+            application_name="kho",
+            options=SESSION,
+            client_encoding="UTF8",
+            **KEEPALIVE,
         )
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
@@ -227,7 +234,7 @@ def _connect(contract: Contract, url: str) -> psycopg.Connection[Any]:
     raise failure
 
 
-def _one(connection: psycopg.Connection[Any], statement: sql.Composed, relation: str) -> Any:
+def _one(connection: psycopg.Connection[Any], statement: sql.SQL | sql.Composed, relation: str) -> Any:
     failure: KhoError | None = None
     try:
         row = connection.execute(statement).fetchone()

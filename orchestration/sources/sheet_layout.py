@@ -98,10 +98,13 @@ def _header(cells: Sequence[str], index: dict[str, str]) -> str:
 
 def data_rows(contract: Contract, layout: Layout, sheet: pd.DataFrame) -> list[int]:
     """Positions of the data rows on the sheet, in its order (the rule is in the module's docstring)."""
+    import numpy as np
+
     body = sheet.iloc[layout.first_row :]
     filled = body.map(_is_filled).to_numpy(dtype=bool)
     business = [n for n, column in enumerate(layout.columns) if column is not None]
-    has_business = filled[:, business].any(axis=1)
+    has_business: Any = filled[:, business].any(axis=1)
+    numbered: Any
     patterns = [
         (layout.position(column.name), re.compile(column.pattern))
         for column in contract.columns
@@ -123,7 +126,7 @@ def data_rows(contract: Contract, layout: Layout, sheet: pd.DataFrame) -> list[i
     doubtful = ~numbered & has_business
     rows = []
     values: Any = body.to_numpy(dtype=object)
-    for n in filled.any(axis=1).nonzero()[0].tolist():
+    for n in np.flatnonzero(filled.any(axis=1)).tolist():
         if numbered[n]:
             rows.append(layout.first_row + n)
             continue

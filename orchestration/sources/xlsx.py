@@ -76,7 +76,7 @@ def _table(contract: Contract, path: Path, name: str) -> tuple[Layout, pd.DataFr
     try:
         # na_filter off: "NA" or "null" in a cell is what the agency wrote, not an empty cell.
         sheets = pd.read_excel(path, engine="calamine", sheet_name=None, header=None, dtype=object, na_filter=False)
-    except Exception as exc:  # calamine has no public base class of its errors
+    except Exception as exc:  # noqa: BLE001  # calamine and pandas share no base class for a broken workbook
         failure = KhoError(
             "file_format",
             f"{name}: không mở được bảng tính ({type(exc).__name__})",

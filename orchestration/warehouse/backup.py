@@ -1,10 +1,12 @@
 """The warehouse in one file, and back.
 
-Belongs here: pg_dump, pg_restore, the manifest, the kept deliveries. Stays out: verifying the ledger (the caller hands that in).
+Belongs here: pg_dump, pg_restore, the manifest, the kept deliveries. Stays out: verifying the ledger (the caller hands
+that in).
 
-The file is a tar: `kho.dump` (and `kho_dagster.dump`), `deliveries/…`, `manifest.json` last. It holds personal data, so nobody but its
-maker may read it (mode 0600). Roles are cluster-wide and made by `sql/roles.sql`; the ledger's key is a secret and stays outside.
-A restore fills a database of its own beside the warehouse and takes its place only when everything has been checked.
+The file is a tar: `kho.dump` (and `kho_dagster.dump`), `deliveries/…`, `manifest.json` last. It holds personal data,
+so nobody but its maker may read it (mode 0600). Roles are cluster-wide and made by `sql/roles.sql`; the ledger's key
+is a secret and stays outside. A restore fills a database of its own beside the warehouse and takes its place only when
+everything has been checked.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ _DUMP, _DAGSTER_DUMP, _MANIFEST = "kho.dump", "kho_dagster.dump", "manifest.json
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a backup is. `ledger_seq` and `ledger_mac` (hex) are the head at that moment; `files` maps members to their SHA-256.
+    """What a backup is: `ledger_seq` and `ledger_mac` (hex) of the head at that moment, SHA-256 of every member.
 
     `key_id` tells whether a ledger key is the one the chain was made with, without telling the key.
     """
@@ -54,7 +56,7 @@ class Manifest:
 
 
 def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> Manifest:
-    """Write the backup to `target` (a new file; replaced if it exists) and return its manifest. Nobody has to stop working meanwhile."""
+    """Write the backup to `target`, replacing it, and return its manifest. Nobody has to stop working meanwhile."""
     staged = target.with_name(f".{target.name}.part")
     files: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix=".kho-backup-", dir=target.absolute().parent) as scratch:
@@ -64,17 +66,29 @@ def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> M
             admin.execute("set transaction isolation level repeatable read, read only")
             version = _dump_version(admin.info.server_version)
             row = admin.execute(
-                """select pg_export_snapshot(), (select version_num from kho.schema_version), coalesce((select max(seq) from kho.ledger), 0),
+                """select pg_export_snapshot(), (select version_num from kho.schema_version),
+                          coalesce((select max(seq) from kho.ledger), 0),
                           coalesce((select encode(mac, 'hex') from kho.ledger order by seq desc limit 1), '')"""
             ).fetchone()
             assert row is not None
             snapshot, schema_version, seq, mac = row
             manifest = Manifest(
-                FORMAT, settings.now().isoformat(timespec="seconds"), admin.info.server_version, version, schema_version, seq, mac, _key_id(), files
+                FORMAT,
+                settings.now().isoformat(timespec="seconds"),
+                admin.info.server_version,
+                version,
+                schema_version,
+                seq,
+                mac,
+                _key_id(),
+                files,
             )
             _dump(connections.parts("admin"), dump, f"--snapshot={snapshot}")
         try:
-            with os.fdopen(os.open(staged, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
+            with (
+                os.fdopen(os.open(staged, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as stream,
+                tarfile.open(fileobj=stream, mode="w") as tar,
+            ):
                 _add(tar, dump, _DUMP, files)
                 if dagster:
                     _dump({**connections.parts("admin"), "dbname": _dagster_database()}, dump)
@@ -91,22 +105,27 @@ def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> M
 
 
 def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection, Manifest], None] | None) -> Manifest:
-    """Bring a backup back and return its manifest. `check` gets a connection of kho_release to the restored database and may refuse it.
+    """Bring a backup back and return its manifest.
 
-    Without `replace` a warehouse that holds evidence is refused. The previous one is dropped only once the new one stands.
+    `check` gets a connection of kho_release to the restored database and may refuse it.
+    Without `replace` a warehouse that holds evidence is refused. The previous one is dropped once the new one stands.
     """
-    with tarfile.open(source) as tar:
+    with _opened(source) as tar:
         manifest = _verified(tar, source)
         if check is not None and not _has_ledger_key(manifest.key_id):
             raise KhoError(
                 "ledger_key",
-                "khóa sổ cái ở đây không phải khóa của bản sao lưu: hãy chép secrets/ledger.key hoặc đặt KHO_LEDGER_KEY trước",
+                "khóa sổ cái ở đây không phải của bản sao lưu: hãy chép secrets/ledger.key hoặc đặt KHO_LEDGER_KEY",
                 "the ledger's key here is not that of the backup: first copy secrets/ledger.key or set KHO_LEDGER_KEY",
             )
         connections.ensure_running()
         database = connections.database_name()
         if _holds_evidence(database) and not replace:
-            raise KhoError("not_empty", "kho đang có dữ liệu; thêm --yes để thay", "the warehouse holds data; add --yes to replace it")
+            raise KhoError(
+                "not_empty",
+                "kho đang có dữ liệu; thêm --yes để thay",
+                "the warehouse holds data; add --yes to replace it",
+            )
         restored = f"{database}_restoring"
         with tempfile.TemporaryDirectory(prefix="kho-restore-", dir=_made(settings.home())) as scratch:
             _fill(restored, tar, _DUMP, manifest, scratch, roles=True)
@@ -127,7 +146,7 @@ def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection,
     return manifest
 
 
-# -- dumping ------------------------------------------------------------------------------------------------------------
+# -- dumping -------------------------------------------------------------------------------------------------------
 
 
 def _program(name: str) -> str:
@@ -154,7 +173,11 @@ def _dump_version(server_version: int) -> int:
     """pg_dump's major version; refused when older than the server's, of which it would know too little."""
     version, needed = _version("pg_dump"), server_version // 10000
     if version < needed:
-        raise KhoError("pg_dump_old", f"pg_dump {version} cũ hơn máy chủ {needed}", f"pg_dump {version} is older than the server {needed}")
+        raise KhoError(
+            "pg_dump_old",
+            f"pg_dump {version} cũ hơn máy chủ {needed}",
+            f"pg_dump {version} is older than the server {needed}",
+        )
     return version
 
 
@@ -165,11 +188,27 @@ def _dump(parts: dict[str, str], target: Path, *options: str) -> None:
 def _run(name: str, parts: dict[str, str], *arguments: str) -> None:
     """Run a client program. Its messages may quote rows: only the names of the objects in them are told."""
     password = {"PGPASSWORD": parts["password"]} if "password" in parts else {}
-    login = [f"--host={parts['host']}", f"--port={parts['port']}", f"--username={parts['user']}", f"--dbname={parts['dbname']}", "--no-password"]
+    login = [
+        f"--host={parts['host']}",
+        f"--port={parts['port']}",
+        f"--username={parts['user']}",
+        f"--dbname={parts['dbname']}",
+        "--no-password",
+    ]
     environment = {**os.environ, **password, "LC_ALL": "C"}
-    done = subprocess.run([_program(name), *login, *arguments], env=environment, capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        [_program(name), *login, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if done.returncode != 0:
-        objects = ", ".join(dict.fromkeys(re.findall(r"from TOC entry \d+; \d+ \d+ (.+)", done.stderr))) or f"exit {done.returncode}"
+        objects = (
+            ", ".join(dict.fromkeys(re.findall(r"from TOC entry \d+; \d+ \d+ (.+)", done.stderr)))
+            or f"exit {done.returncode}"
+        )
         raise KhoError(name, f"{name} thất bại ({objects})", f"{name} failed ({objects})")
 
 
@@ -203,7 +242,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str, files: dict[str, str]) -> 
 
 
 def _add_deliveries(tar: tarfile.TarFile, files: dict[str, str]) -> None:
-    """The kept bytes. One that retention removes meanwhile is not missed; one that came after the dump has no receipt and is swept."""
+    """The kept bytes. One that retention removes meanwhile is not missed; a later one has no receipt and is swept."""
     folder = settings.kept_folder()
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix != ".part":
@@ -217,7 +256,20 @@ def _key_id() -> str:
     return hmac.new(settings.ledger_key(), b"kho.backup", hashlib.sha256).hexdigest()[:16]
 
 
-# -- restoring ----------------------------------------------------------------------------------------------------------
+# -- restoring -----------------------------------------------------------------------------------------------------
+
+
+def _damaged(source: Path, what: str) -> KhoError:
+    where = {"file": str(source)}
+    return KhoError("backup_damaged", f"bản sao lưu hỏng: {what}", f"the backup is damaged: {what}", where)
+
+
+def _opened(source: Path) -> tarfile.TarFile:
+    try:
+        return tarfile.open(source, mode="r:")
+    except tarfile.TarError:
+        pass
+    raise _damaged(source, source.name)
 
 
 def _verified(tar: tarfile.TarFile, source: Path) -> Manifest:
@@ -235,10 +287,13 @@ def _verified(tar: tarfile.TarFile, source: Path) -> Manifest:
     except (tarfile.TarError, KeyError, TypeError, ValueError):
         wrong = [_MANIFEST]
     if wrong:
-        names = ", ".join(dict.fromkeys(wrong))
-        raise KhoError("backup_damaged", f"bản sao lưu hỏng: {names}", f"the backup is damaged: {names}", {"file": str(source)})
+        raise _damaged(source, ", ".join(dict.fromkeys(wrong)))
     if manifest.format != FORMAT:
-        raise KhoError("backup_format", f"không đọc được bản sao lưu kiểu {manifest.format}", f"backups of format {manifest.format} are unknown here")
+        raise KhoError(
+            "backup_format",
+            f"không đọc được bản sao lưu kiểu {manifest.format}",
+            f"backups of format {manifest.format} are unknown here",
+        )
     if _version("pg_restore") < manifest.pg_dump_version:
         wanted = manifest.pg_dump_version
         raise KhoError("pg_restore_old", f"cần pg_restore {wanted} trở lên", f"pg_restore {wanted} or newer is needed")
@@ -263,10 +318,14 @@ def _holds_evidence(database: str) -> bool:
     with connect("admin") as admin:
         if admin.execute("select to_regclass('kho.ledger')").fetchone() == (None,):
             return False
-        return admin.execute("select exists (select from kho.ledger) or exists (select from kho.attempt)").fetchone() == (True,)
+        return admin.execute(
+            "select exists (select from kho.ledger) or exists (select from kho.attempt)"
+        ).fetchone() == (True,)
 
 
-def _fill(database: str, tar: tarfile.TarFile, dump: str, manifest: Manifest, scratch: str, *, roles: bool = False) -> None:
+def _fill(
+    database: str, tar: tarfile.TarFile, dump: str, manifest: Manifest, scratch: str, *, roles: bool = False
+) -> None:
     """A new database with what the dump holds; all of it or none."""
     from psycopg import sql
 
@@ -290,7 +349,9 @@ def _take_place(restored: str, database: str) -> None:
 
     with _maintenance() as admin:
         admin.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(database)))
-        admin.execute(sql.SQL("alter database {} rename to {}").format(sql.Identifier(restored), sql.Identifier(database)))
+        admin.execute(
+            sql.SQL("alter database {} rename to {}").format(sql.Identifier(restored), sql.Identifier(database))
+        )
 
 
 def _made(folder: Path) -> Path:

@@ -1,4 +1,5 @@
-"""Two nights of a small province, made by the engine's own landing, gate tables and promotion; and a way to call `kho`."""
+"""Two nights of a small province, made by the engine's own landing, gate tables and promotion; and a way to call
+`kho`."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from orchestration.cli import main
+
 
 @dataclass
 class Ran:
@@ -50,7 +52,10 @@ class Province:
     second: date = date(2025, 11, 21)
     #: A personal value, planted where a careless query would pick it up.
     secret: str = "Nguyễn Văn Bí Mật 024099000111"
-    units: tuple[str, ...] = ("ward_code,ward,area_km2,lat,lon", *(f"072{n:02},Phường Thử {n},{10 + n}.50,21.{n:02},106.2" for n in range(10)))
+    units: tuple[str, ...] = (
+        "ward_code,ward,area_km2,lat,lon",
+        *(f"072{n:02},Phường Thử {n},{10 + n}.50,21.{n:02},106.2" for n in range(10)),
+    )
 
     def land_units(self, night: date, lines: Sequence[str]) -> None:
         """One file of the department of home affairs, landed."""
@@ -62,8 +67,16 @@ class Province:
         contract = next(c for c in load_all() if c.id == "home_affairs.unit_e2")
         land_dataset(contract, night=night, env={"KHO_SOURCE_HOME_AFFAIRS": str(self.drop)})
 
-    def build(self, subject: str, table: str, rows: str, night: date, failing: Sequence[tuple[str, int | None, str | None]] = ()) -> int:
-        """A build whose candidate is `rows` (a SELECT), frozen and judged; `failing` lists (key as JSON, delivery, agency)."""
+    def build(
+        self,
+        subject: str,
+        table: str,
+        rows: str,
+        night: date,
+        failing: Sequence[tuple[str, int | None, str | None]] = (),
+    ) -> int:
+        """A build whose candidate is `rows` (a SELECT), frozen and judged; `failing` lists (key as JSON, delivery,
+        agency)."""
         from orchestration.release import begin, diff, ledger
         from orchestration.warehouse import connect
 
@@ -74,17 +87,24 @@ class Province:
             c.execute("select release.declare(%s, %s, %s, false)", (subject, table, ["code"]))
         diff(subject, number)
         with connect("gate") as c:
-            c.execute("insert into kho.gate values (%s, %s, %s, 'rules', true)", (number, subject, "fail" if failing else "pass"))
+            c.execute(
+                "insert into kho.gate values (%s, %s, %s, 'rules', true)",
+                (number, subject, "fail" if failing else "pass"),
+            )
             for expectation, severity, success, n, vi in (
                 ("known_commune", "critical", not failing, len(failing), "Mã xã phải có trong danh mục"),
                 ("has_phone", "warning", False, 3, "Nên có số điện thoại"),
             ):
                 c.execute(
-                    "insert into kho.gate_result values (%s, %s, %s, %s, 'expect', %s, 'đúng', 'row', %s, 10, %s, %s, 'in English')",
+                    """insert into kho.gate_result
+                       values (%s, %s, %s, %s, 'expect', %s, 'đúng', 'row', %s, 10, %s, %s, 'in English')""",
                     (number, subject, expectation, table, severity, success, n, vi),
                 )
             for key, delivery, agency in failing:
-                c.execute("insert into kho.gate_failure values (%s, %s, 'known_commune', %s, %s, %s, %s)", (number, subject, table, key, delivery, agency))
+                c.execute(
+                    "insert into kho.gate_failure values (%s, %s, 'known_commune', %s, %s, %s, %s)",
+                    (number, subject, table, key, delivery, agency),
+                )
             ledger.append(c, "gate", subject, number)
         return number
 
@@ -99,8 +119,8 @@ class Province:
 
 @pytest.fixture(scope="module")
 def province(reset: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory) -> Province:
-    """Two nights. In the second: governance released, education stale, health held, smart_city blocked, one source down, two units
-    in quarantine and a licence with a planted personal value."""
+    """Two nights. In the second: governance released, education stale, health held, smart_city blocked, one source
+    down, two units in quarantine and a licence with a planted personal value."""
     from orchestration.contracts import load_all
     from orchestration.errors import KhoError
     from orchestration.landing import land_dataset
@@ -108,7 +128,9 @@ def province(reset: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
     from orchestration.warehouse import connect
 
     p = Province(reset(), tmp_path_factory.mktemp("drop") / "home_affairs")
-    units = "select format('072%s', lpad(n::text, 2, '0')) as code, {name} as name from generate_series({first}, {last}) n"
+    units = (
+        "select format('072%s', lpad(n::text, 2, '0')) as code, {name} as name from generate_series({first}, {last}) n"
+    )
     facilities = "select format('24%s', lpad(n::text, 3, '0')) as code, {beds} as beds from generate_series(1, 20) n"
     p.land_units(p.first, p.units)
     p.release("governance", "dim_unit", units.format(name="'Phường ' || n", first=0, last=9), p.first)
@@ -120,7 +142,8 @@ def province(reset: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
         land_dataset(licence, night=p.second, env={})
     with connect("admin") as admin:
         admin.execute(
-            "insert into quarantine.row values (901, 'health.licence', 2, 17, jsonb_build_object('licence_no', 'GP-17'), jsonb_build_object('x', %s::text))",
+            """insert into quarantine.row values (901, 'health.licence', 2, 17,
+                   jsonb_build_object('licence_no', 'GP-17'), jsonb_build_object('x', %s::text))""",
             (p.secret,),
         )
         for code, column, found, expected, vi in (
@@ -128,13 +151,42 @@ def province(reset: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
             ("pattern", "no_longer_there", p.secret, "x", "Cột cũ: sai"),
             ("allowed", "status", "DA_HUY", "HIEU_LUC", "Trạng thái: ngoài danh mục"),
         ):
-            admin.execute("insert into quarantine.problem values (901, %s, %s, %s, %s, %s, 'in English')", (code, column, found, expected, vi))
-    p.release("governance", "dim_unit", units.format(name="case n when 3 then 'Mới' else 'Phường ' || n end", first=1, last=10), p.second)
+            admin.execute(
+                "insert into quarantine.problem values (901, %s, %s, %s, %s, %s, 'in English')",
+                (code, column, found, expected, vi),
+            )
+    p.release(
+        "governance",
+        "dim_unit",
+        units.format(name="case n when 3 then 'Mới' else 'Phường ' || n end", first=1, last=10),
+        p.second,
+    )
     failing = [(json.dumps({"code": f"240{n:02}"}), 2, "health") for n in range(1, 15)]
     held = p.build("health", "dim_facility", facilities.format(beds="99"), p.second, failing)
-    pipeline.record("health", p.second, "held", held, "Y tế bị giữ: Mã xã phải có trong danh mục (14)", "health is held: commune (14)")
-    pipeline.record("education", p.second, "stale", None, "dùng số liệu lần trước của education.school", "on earlier rows of education.school")
-    pipeline.record("smart_city", p.second, "blocked", None, "Đô thị thông minh bị chặn: chưa từng có education.school", "smart_city is blocked")
+    pipeline.record(
+        "health",
+        p.second,
+        "held",
+        held,
+        "Y tế bị giữ: Mã xã phải có trong danh mục (14)",
+        "health is held: commune (14)",
+    )
+    pipeline.record(
+        "education",
+        p.second,
+        "stale",
+        None,
+        "dùng số liệu lần trước của education.school",
+        "on earlier rows of education.school",
+    )
+    pipeline.record(
+        "smart_city",
+        p.second,
+        "blocked",
+        None,
+        "Đô thị thông minh bị chặn: chưa từng có education.school",
+        "smart_city is blocked",
+    )
     with connect("release") as connection:
         ledger.export_anchor(connection, p.second.isoformat())
     return p

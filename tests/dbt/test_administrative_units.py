@@ -8,7 +8,8 @@ from collections import Counter
 from datetime import date
 
 import pytest
-from conftest import Warehouse
+
+from .sandbox import Warehouse
 
 E1_NINH, E1_GIANG, E2 = date(2024, 12, 1), date(2025, 1, 1), date(2025, 7, 1)
 

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from conftest import Warehouse
+
+from .sandbox import Warehouse
 
 MODELS = {
     "dim_health_facility": ("health", "facility_code"),
@@ -74,7 +75,8 @@ class Agencies:
             )[0][0]
         )
         codes = "select distinct reported_code from governance.dim_commune_code order by 1"
-        self.codes = [code for (code,) in warehouse.rows(codes)][::20] + ["99999"]
+        self.codes = [code for (code,) in warehouse.rows(codes)][::20]
+        self.codes.append("99999")
 
     def day(self) -> date:
         edge = self.random.choice([date(2024, 11, 30), date(2024, 12, 31), date(2025, 6, 30), date(2026, 1, 1)])

@@ -6,7 +6,8 @@ Here belong rules over all models, read from the manifest or the database. Figur
 from typing import Any
 
 import pytest
-from conftest import SUBJECTS, Warehouse
+
+from .sandbox import SUBJECTS, Warehouse
 
 PERSONAL = {"responsible_person", "responsible_id", "principal_name", "representative_name"}
 
@@ -36,7 +37,7 @@ def test_unit_tests_pass(province: Warehouse) -> None:
 
 
 def test_every_column_is_described(province: Warehouse) -> None:
-    """The manifest describes each model and exactly the columns that the database has, in the words of both languages."""
+    """The manifest describes each model and exactly the columns that the database has, named in Vietnamese."""
     found: dict[tuple[str, str], set[str]] = {}
     for schema, table, column in province.rows(
         "select table_schema, table_name, column_name from information_schema.columns"

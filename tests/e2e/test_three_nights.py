@@ -61,6 +61,8 @@ def nights() -> Iterator[Nights]:
     home = Path(tempfile.mkdtemp(prefix="kho-e2e-"))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("KHO_", "WAREHOUSE_URL", "DAGSTER"))}
     environment |= {"KHO_HOME": str(home), "KHO_RETRY_SECONDS": "0.2"}
+    # Every process of these nights sees a network that ends at this machine.
+    environment |= {"PYTHONPATH": str(Path(__file__).parent / "no_network"), "KHO_TEST_NETWORK_LOG": str(home / "network.log")}
     seen = Nights(home, environment)
     with ProvinceInABox(home / "box", seed=7, scale=0.1, first_night=FIRST) as box:
         environment |= box.env
@@ -218,6 +220,11 @@ def test_no_personal_value_leaves_the_warehouse(nights: Nights) -> None:
         assert not leaked, f"{name} holds {len(leaked)} personal values"
 
 
+def test_nothing_outside_was_asked_for(nights: Nights) -> None:
+    asked = nights.home / "network.log"
+    assert not asked.exists(), asked.read_text()
+
+
 def test_a_release_made_by_hand_after_a_red_gate_is_refused(nights: Nights) -> None:
     """As an engineer would in the UI: materialise only the release asset. The database looks at the newest build."""
     code = """
@@ -245,7 +252,7 @@ print([e.step_failure_data.user_failure_data.description for e in done.all_event
     before = nights.read("select max(release) as release from kho.release where subject = 'education'")
     done = subprocess.run([sys.executable, "-c", code], env=nights.environment, capture_output=True, text=True, timeout=200, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert "bị giữ" in done.stdout
+    assert "cổng chất lượng giữ bản dự tuyển" in done.stdout
     assert nights.read("select max(release) as release from kho.release where subject = 'education'") == before
 
 

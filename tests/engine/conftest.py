@@ -1,30 +1,15 @@
-"""One cluster a worker, one empty warehouse a test."""
+"""What tests of the engine need beyond the shared warehouse."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from .cluster import Cluster
+from orchestration.warehouse import connect
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    """The worker's server; `warehouse` is what tests ask for."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("KHO_HOME", "WAREHOUSE_URL", "KHO_LEDGER_KEY", "KHO_KILL_AT"):
-            patch.setenv(name, "")  # to be put back at the end
-        found = Cluster().start()
-        yield found
-        found.stop()
-
-
-@pytest.fixture
-def warehouse(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Cluster:
-    """An empty warehouse; KHO_HOME points at it for the length of the test."""
-    monkeypatch.setenv("KHO_HOME", str(cluster.home))
-    for name in ("WAREHOUSE_URL", "KHO_LEDGER_KEY", "KHO_KILL_AT"):
-        monkeypatch.delenv(name, raising=False)
-    cluster.fresh()
-    return cluster
+@pytest.fixture(scope="session", autouse=True)
+def _quick_disk(warehouse: object) -> None:
+    """A crash of the server needs no fsync, only one of the machine does; the tests rehearse the former."""
+    with connect("admin", autocommit=True) as admin:
+        admin.execute("alter system set fsync = off")
+        admin.execute("select pg_reload_conf()")

@@ -12,11 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Warehouse
 from psycopg import sql
 
 from expectations.failing import COMPOUND_UNIQUE, UNEXPECTED_ROWS, UNIQUE
 from expectations.suites import Expectation, Suite, load
+
+from .throwaway import Warehouse
 
 HERE = Path(__file__).parent
 EXPECTATIONS = HERE.parents[1] / "expectations"

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Warehouse
 from psycopg import sql
 
 from expectations.failing import UNEXPECTED_ROWS, VOCABULARY, failing_rows, has_rows
+
+from .throwaway import Warehouse
 
 # Every supported type at least once, with the arguments that change its meaning.
 RULES: list[tuple[str, dict[str, Any]]] = [

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import Warehouse
 
 from expectations.gate import GateFault, SuiteError
+
+from .throwaway import Warehouse
 
 MARKER = "Nguyễn-Bí-Mật-9876543210"
 MESSAGE = {"vi": "Sai", "en": "Wrong"}
@@ -319,7 +320,7 @@ def test_a_table_without_a_suite_is_refused(x: Warehouse, tmp_path: Path) -> Non
 def test_a_suite_without_a_table_is_refused(x: Warehouse, tmp_path: Path) -> None:
     write_suite(tmp_path, rule("w_present", NOT_NULL, column="w"))
     write_suite(tmp_path, rule("u_present", NOT_NULL, column="w"), table="u")
-    with pytest.raises(SuiteError, match="the build has no table x.u"):
+    with pytest.raises(SuiteError, match=r"the build has no table x\.u"):
         x.run("x", x.build("x", {"t": ["k"]}), tmp_path)
 
 
@@ -338,4 +339,4 @@ def test_a_suite_that_does_not_fit_the_table_is_refused(
     write_suite(tmp_path, rule("w_present", NOT_NULL, column="w"), bad)
     with pytest.raises(SuiteError, match=message) as caught:
         x.run("x", x.build("x", {"t": ["k"]}), tmp_path)
-    assert caught.value.where["line"] > 5
+    assert int(caught.value.where["line"]) > 5

@@ -1,0 +1,24 @@
+"""Hypothesis strategies for stories; shared by the tests and the soak."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from .samples import blemishes
+from .story import INITIAL_KEYS, Edit, Step, Story
+
+_KEYS = st.integers(0, INITIAL_KEYS + 3)
+_SHADES = st.integers(0, 9)
+_BLEMISHES = st.one_of(st.just(""), st.sampled_from(["", *blemishes(formats=False)]))
+_WHAT = st.sampled_from(["set"] * 5 + ["twin", "rival", "remove", "remove", "keyless", "tidy"])
+EDITS = st.builds(Edit, _WHAT, _KEYS, _SHADES, _BLEMISHES)
+_ACTIONS = st.sampled_from(["deliver"] * 8 + ["again", "back", "back", "older", "half", "garbage", "confirm", "confirm"])
+STEPS = st.builds(Step, _ACTIONS, st.lists(EDITS, max_size=5).map(tuple), st.booleans(), st.integers(0, 5), st.booleans())
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> Story:
+    """Six to ten steps on one dataset; the source starts with INITIAL_KEYS good rows."""
+    binary = draw(st.booleans())
+    steps = draw(st.lists(STEPS, min_size=6, max_size=10))
+    return Story(draw(st.booleans()), not binary and draw(st.booleans()), draw(st.booleans()), binary, (Step(), *steps))
