@@ -47,7 +47,7 @@ def night(night_: date | None, wait: bool) -> int:
     contracts = load_all()
     with _alone(wait):
         before = {state["subject"] for state in as_json(contracts)["subjects"]}
-        from orchestration.automation.night import run_night
+        from orchestration.night import run_night
 
         result = run_night(the_night, echo=lambda line: click.echo(line, err=True))
         with connect("release") as connection:

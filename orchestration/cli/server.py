@@ -6,8 +6,6 @@ Belongs here: what is printed about it. Stays out: how it is made (`warehouse`) 
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 import click
 
@@ -75,25 +73,7 @@ def stop() -> None:
 )
 def up(port: int) -> int:
     """Run Dagster's webserver and daemon on this machine only: Dagster has no login of its own."""
-    from orchestration.automation.instance import prepare
+    from orchestration.automation.serve import serve
 
-    prepare()
     click.echo(f"http://127.0.0.1:{port}  (Ctrl-C để dừng / to stop)")
-    command = [
-        sys.executable,
-        "-m",
-        "dagster",
-        "dev",
-        "-m",
-        "orchestration.definitions",
-        "-h",
-        "127.0.0.1",
-        "-p",
-        str(port),
-    ]
-    process = subprocess.Popen(command, cwd=settings.REPOSITORY)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.wait()  # the terminal's Ctrl-C has reached it as well
-        return 0
+    return serve(port)

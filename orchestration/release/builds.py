@@ -75,6 +75,31 @@ def begin(subject: str, night: date) -> int:
         return int(row[0])
 
 
+def last_versions(subject: str) -> dict[str, str] | None:
+    """Versions of the models by which the candidate was built last; None when it never was."""
+    with connect("transform") as connection:
+        row = connection.execute(
+            "select versions from kho.build where subject = %s and versions is not null order by build desc limit 1", (subject,)
+        ).fetchone()
+    return dict(row[0]) if row else None
+
+
+def built(build: int, versions: dict[str, str]) -> None:
+    """Note by which versions of the models the candidate was built."""
+    import json
+
+    with connect("transform") as connection:
+        connection.execute("select release.built(%s, %s::jsonb)", (build, json.dumps(versions)))
+
+
+def describe(subject: str, table: str, descriptions: dict[str, str]) -> None:
+    """Put the descriptions of a released table ("") and its columns into the database."""
+    import json
+
+    with connect("release") as connection:
+        connection.execute("select release.describe(%s, %s, %s::jsonb)", (subject, table, json.dumps(descriptions, ensure_ascii=False)))
+
+
 def fail(build: int, reason: str) -> None:
     """Mark a build as failed; `reason` must not hold values of rows."""
     with connect("transform") as connection:

@@ -6,6 +6,7 @@ Stays out: Dagster (the Warehouse component calls these steps), SQL of the steps
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
@@ -58,7 +59,10 @@ def missing_inputs(graph: Graph, subject: str) -> list[str]:
 
 
 def build(graph: Graph, subject: str, night: date, *, full_refresh: bool = False) -> tuple[int, list[Built]]:
-    """Build the candidate of a subject with dbt. Raises Blocked or KhoError, the outcome recorded either way."""
+    """Build the candidate of a subject with dbt; afresh when a model's logic is not that of the last build.
+
+    Raises Blocked or KhoError, the outcome recorded either way.
+    """
     missing = missing_inputs(graph, subject)
     if missing:
         names = ", ".join(missing)
@@ -67,10 +71,15 @@ def build(graph: Graph, subject: str, night: date, *, full_refresh: bool = False
         raise blocked
     from orchestration.warehouse import dbt
 
+    nodes = graph.nodes(subject)
+    versions = {model.name: model.version for model in nodes}
+    afresh = full_refresh or builds.last_versions(subject) not in (versions, None)
     number = builds.begin(subject, night)
     failure: KhoError
     try:
-        return number, dbt.build([model.name for model in graph.nodes(subject)], full_refresh=full_refresh)
+        results = dbt.build([model.name for model in nodes], full_refresh=afresh)
+        builds.built(number, versions)
+        return number, results
     except KhoError as error:
         failure = error
     builds.fail(number, failure.code)
@@ -101,7 +110,9 @@ def check(subject: str, build_number: int, night: date, contracts: list[Contract
 
 def rule_versions(subject: str, contracts: list[Contract]) -> list[str]:
     """What besides the suites decides what must hold: the contracts of the subject."""
-    return sorted(f"{contract.id} {contract.version}" for contract in contracts if contract.subject == subject)
+    return sorted(
+        f"{contract.id} {hashlib.sha256(contract.path.read_bytes()).hexdigest()}" for contract in contracts if contract.subject == subject
+    )
 
 
 def release(graph: Graph, subject: str, night: date, *, by: str = "kho") -> Outcome:
@@ -109,6 +120,8 @@ def release(graph: Graph, subject: str, night: date, *, by: str = "kho") -> Outc
     failure: KhoError
     try:
         promoted = builds.promote(subject, by=by)
+        for model in graph.tables(subject):
+            builds.describe(subject, model.name, {"": model.description} | {name: c["description"] for name, c in model.columns.items()})
         stale = stale_datasets(graph.datasets(subject), night)
         names = ", ".join(stale)
         vi = f"dùng số liệu lần trước của {names}" if stale else ""

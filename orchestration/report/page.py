@@ -6,6 +6,7 @@ files beside this one).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -53,7 +54,7 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": vi, "day": _day, "moment": _moment}
+    environment.filters |= {"number": vi, "day": _day, "moment": _moment, "commands": _commands}
     agencies = [(name, list(rows)) for name, rows in groupby(content.delivered, key=lambda d: d.agency_name)]
     waiting = [(name, list(rows)) for name, rows in groupby(content.quarantine, key=lambda w: w.agency_name)]
     return environment.get_template("page.html.j2").render(
@@ -69,6 +70,13 @@ def render(content: Content) -> str:
         outcomes={name: words[0] for name, words in DELIVERY_OUTCOMES.items()} | {"none": "không hỏi"},
         css=(HERE / "page.css").read_text(encoding="utf-8"),
     )
+
+
+def _commands(text: str) -> str:
+    """The text, escaped, with what stands in backquotes as code."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def headline(content: Content) -> str:

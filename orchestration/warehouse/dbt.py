@@ -39,6 +39,8 @@ class Model:
     depends_on: list[str]
     sources: list[str]
     path: str
+    #: Changes when the model's SQL or any macro of the project does.
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ def _graph(fingerprint: str) -> Graph:
 
 
 def _read_models(parsed: Manifest) -> Iterator[Model]:
+    macros = hashlib.sha256("".join(sorted(m.macro_sql for m in parsed.macros.values() if m.package_name == "kho")).encode())
     for node in parsed.nodes.values():
         if node.resource_type != "model":
             continue
@@ -187,6 +190,7 @@ def _read_models(parsed: Manifest) -> Iterator[Model]:
             depends_on=[parsed.nodes[i].name for i in node.depends_on.nodes if i.startswith("model.")],
             sources=[f"{parsed.sources[i].source_name}.{parsed.sources[i].name}" for i in node.depends_on.nodes if i.startswith("source.")],
             path=node.original_file_path,
+            version=hashlib.sha256(f"{macros.hexdigest()} {node.raw_code} {node.config.materialized}".encode()).hexdigest()[:16],
         )
 
 

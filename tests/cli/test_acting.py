@@ -34,9 +34,9 @@ def jobs(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             echo("── landing")
             return Result(night, failures=run(night) or [])
 
-        module = types.ModuleType("orchestration.automation.night")
+        module = types.ModuleType("orchestration.night")
         module.run_night = run_night  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "orchestration.automation.night", module)
+        monkeypatch.setitem(sys.modules, "orchestration.night", module)
 
     return install
 

@@ -111,6 +111,7 @@ def test_text_from_sources_is_escaped(kho: Kho, province: Any) -> None:
 
     pipeline.record("land", province.second, "failed", None, "<script>alert(1)</script>", "x")
     text = Path(kho("report", "--open", "no").out.strip()).read_text(encoding="utf-8")
+    assert "<code>kho source test health.licence</code>" in text
     assert "<script>" not in text and "&lt;script&gt;" in text
 
 

@@ -36,6 +36,12 @@ begin
     return new_build;
 end $$;
 
+-- dbt has built the candidate by these models (name -> version): a model whose version changes later is built afresh.
+create function release.built(build bigint, versions jsonb) returns void
+language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
+    update kho.build b set versions = $2 where b.build = $1 and b.state = 'building'
+$$;
+
 -- The transformation failed: say so on the build. `reason` must hold no values of rows.
 create function release.fail(build bigint, reason text) returns void
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
@@ -351,9 +357,26 @@ begin
     end if;
 end $$;
 
+-- Descriptions of a released table and its columns, from dbt's models; written only where they differ. "" is the table itself.
+create function release.describe(subject text, table_name text, descriptions jsonb) returns void
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
+declare
+    live regclass := to_regclass(format('%I.%I', $1, $2));
+    found record;
+begin
+    for found in select d.key as name, d.value as text, a.attnum from jsonb_each_text(descriptions) d
+                   left join pg_attribute a on a.attrelid = live and a.attname = d.key and a.attnum > 0 and not a.attisdropped loop
+        if found.name = '' and obj_description(live, 'pg_class') is distinct from found.text then
+            execute format('comment on table %s is %L', live, found.text);
+        elsif found.attnum is not null and col_description(live, found.attnum) is distinct from found.text then
+            execute format('comment on column %s.%I is %L', live, found.name, found.text);
+        end if;
+    end loop;
+end $$;
+
 revoke execute on all functions in schema release, delta from public;
 grant execute on function release.begin(text, date), release.declare(text, text, text[], boolean), release.current_build(text),
-    release.current(text), release.fail(bigint, text) to kho_transform;
+    release.current(text), release.fail(bigint, text), release.built(bigint, jsonb) to kho_transform;
 grant execute on function release.diff(text, bigint), release.promote(text, bigint, text), release.rollback(text, int, text), release.lock(text),
-    release.rename_column(text, text, text, text), release.drop_column(text, text, text), release.current(text), release.fail(bigint, text)
+    release.rename_column(text, text, text, text), release.drop_column(text, text, text), release.describe(text, text, jsonb), release.current(text), release.fail(bigint, text)
     to kho_release;

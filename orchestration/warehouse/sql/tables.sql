@@ -124,6 +124,7 @@ create table kho.build (
     base_release int not null,
     state text not null check (state in ('building', 'frozen', 'promoted', 'dropped', 'failed')),
     started_at timestamptz not null default clock_timestamp(),
+    versions jsonb,
     reason text
 );
 create index on kho.build (subject, build);

@@ -33,7 +33,7 @@ select
     enterprise.industry_code,
     enterprise.industry_version,
     enterprise._delivery,
-    release.current_build('enterprises') as _build,
+    (select release.current_build('enterprises')) as _build,
     enterprise._deleted
 from enterprise
 {{ today_commune('enterprise.commune_code', 'enterprise.commune_reported_on') }}

@@ -27,7 +27,7 @@ select
     facility.is_active,
     facility.updated_at,
     facility._delivery,
-    release.current_build('health') as _build,
+    (select release.current_build('health')) as _build,
     facility._deleted
 from facility
 {{ today_commune('facility.commune_code', 'facility.commune_reported_on') }}

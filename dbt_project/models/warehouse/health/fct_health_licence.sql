@@ -9,7 +9,7 @@ select
     status,
     updated_at,
     _delivery,
-    release.current_build('health') as _build,
+    (select release.current_build('health')) as _build,
     _deleted
 from {{ ref('stg_health__licence') }}
 {{ only_changed(ref('stg_health__licence'), 'licence_no') }}
