@@ -63,8 +63,8 @@ def quarantine_list(dataset: str | None, state: str, limit: int, as_json: bool) 
         [
             (
                 r["dataset"],
-                r["delivery"],
-                r["row_number"],
+                str(r["delivery"]),
+                str(r["row_number"]),
                 r["key"],
                 r["column"],
                 r["rule"],
@@ -136,7 +136,7 @@ def delivery_list(dataset: str | None, waiting: bool, limit: int, as_json: bool)
         ],
         [
             (
-                r["delivery"],
+                str(r["delivery"]),
                 r["dataset"],
                 r["night"],
                 r["source_name"],

@@ -69,7 +69,7 @@ def dbt(arguments: tuple[str, ...]) -> int:
         "DBT_LOG_LEVEL_FILE": "none",
         "DBT_WRITE_JSON": "false",
         **os.environ,
-        **runner._environment(offline=offline),
+        **runner.environment(offline=offline),
         "DBT_PROJECT_DIR": project,
         "DBT_PROFILES_DIR": project,
         "DBT_TARGET_PATH": target,
@@ -77,4 +77,6 @@ def dbt(arguments: tuple[str, ...]) -> int:
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "0",
         "DO_NOT_TRACK": "1",
     }
-    return subprocess.run([sys.executable, "-m", "dbt.cli.main", *arguments], env=environment, check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments], env=environment, check=False
+    ).returncode

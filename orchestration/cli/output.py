@@ -28,7 +28,8 @@ def _plain(value: Any) -> Any:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, note: str = "") -> None:
     """A table on stdout; in a pipe no line is cut or coloured.
 
-    A heading `vi / en` takes two lines; one that ends in `#` is of numbers, set flush right.
+    A heading `vi / en` takes two lines; one that ends in `#` is set flush right. Counts are ints and get dots;
+    numbers that somebody may type again (deliveries, rows) come as texts.
     """
     from rich import box
     from rich.console import Console

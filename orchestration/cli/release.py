@@ -219,7 +219,7 @@ def _table_diff(subject: str, table: dict[str, Any], builds: list[int], limit: i
     name = table["table_name"]
     counts = {"I": table["loaded"] or 0, "U": 0, "D": 0}
     rows: list[Any] = []
-    with connect("exchange") as connection:
+    with connect("release") as connection:
         there = connection.execute(
             "select to_regclass(format('journal.%%I', %s::text)) is not null", (f"{subject}__{name}",)
         ).fetchone()

@@ -51,7 +51,7 @@ def show(found: dict[str, Any]) -> None:
             (
                 d["dataset"],
                 both(DATASET_STATES, d["state"]),
-                d["last_delivery"],
+                d["last_delivery"] and str(d["last_delivery"]),
                 d["received"],
                 d["accepted"],
                 d["quarantined"],

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 #: What the database says when it refuses, in Vietnamese; its own English messages hold names and numbers, never values.
 _REFUSALS = {
-    "KH030": "không có bản dự tuyển nào đang dựng",
     "KH031": "bản dự tuyển không phải là bảng thường",
     "KH032": "bản dự tuyển có cột thuộc kiểu không phát hành được",
     "KH033": "bản dự tuyển thiếu cột khóa",

@@ -106,10 +106,11 @@ def _fingerprint() -> str:
     return digest.hexdigest()
 
 
-def _environment(offline: bool) -> dict[str, str]:
+def environment(*, offline: bool) -> dict[str, str]:
+    """The variables that profiles.yml asks for. `offline`: parsing asks for them too, but connects to nothing."""
     from orchestration.warehouse import connections
 
-    if offline:  # parsing asks for the variables but connects to nothing
+    if offline:
         return {"KHO_PG_HOST": "localhost", "KHO_PG_PORT": "5432", "KHO_PG_DATABASE": connections.database_name(), "KHO_PG_USER": "kho_transform", "KHO_PG_PASSWORD": ""}
     connections.ensure_running()
     parts = connections.parts("transform")
@@ -127,7 +128,7 @@ def _invoke(arguments: list[str], manifest: Manifest | None = None, *, offline: 
     project = str(project_folder())
     with _ONE_AT_A_TIME:
         before = dict(os.environ)
-        os.environ.update(_environment(offline), DBT_SEND_ANONYMOUS_USAGE_STATS="0", DO_NOT_TRACK="1")
+        os.environ.update(environment(offline=offline), DBT_SEND_ANONYMOUS_USAGE_STATS="0", DO_NOT_TRACK="1")
         try:
             return dbtRunner(manifest=manifest).invoke(
                 ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check", *arguments]

@@ -133,6 +133,6 @@ def test_dbt_gets_project_and_role(monkeypatch: Any, kho: Kho, empty: Path) -> N
     monkeypatch.setattr("orchestration.cli.engineer.subprocess.run", run)
     assert kho("dbt", "run", "--select", "dim_school").code == 2
     ((command, env),) = seen
-    assert command[1:] == ["-m", "dbt.cli.main", "run", "--select", "dim_school"]
+    assert command[3:] == ["run", "--select", "dim_school"]
     assert env["KHO_PG_USER"] == "kho_transform" and env["DBT_PROJECT_DIR"].endswith("dbt_project")
     assert env["DBT_LOG_LEVEL_FILE"] == "none" and env["DBT_WRITE_JSON"] == "false"

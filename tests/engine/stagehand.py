@@ -1,4 +1,4 @@
-"""The process that forks stages and ends them at the wrong moment: `python -m tests.engine.stagehand` or through `Stagehand`.
+"""The process that forks stages and ends them at the wrong moment; `Stagehand` starts it.
 
 It has everything imported, no thread and no connection, so that a stage starts by fork in a millisecond. Requests and answers are
 length-prefixed pickles on its standard input and output. Here belong the stages as a child runs them and the ways to end them;
@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+#: Where the package is imported from, whatever its name is in this process.
+ROOT = Path(__file__).resolve().parents[__name__.count(".")] if __name__ != "__main__" else Path()
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,10 @@ class Stagehand:
 
     def __enter__(self) -> Stagehand:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.engine.stagehand"], cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-m", __name__],
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
         )
         return self
 
@@ -88,7 +92,7 @@ def serve() -> None:
     import orchestration.landing.land
     import orchestration.release.builds
     import orchestration.release.pipeline  # noqa: F401
-    from tests.engine import subjects  # noqa: F401
+    from . import subjects  # noqa: F401
 
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a stage prints may get between the answers
@@ -108,7 +112,7 @@ def serve() -> None:
 
 
 def _fork(stage: str, arguments: tuple[Any, ...], event: Event) -> Answer:
-    from tests.engine.cluster import kill_postmaster
+    from .cluster import kill_postmaster
 
     reading, writing = os.pipe()
     child = os.fork()
@@ -144,7 +148,7 @@ def _arm(event: Event) -> None:
     from orchestration.landing import land as landing
     from orchestration.release import builds, pipeline
     from orchestration.warehouse import connect
-    from tests.engine.cluster import kill_postmaster
+    from .cluster import kill_postmaster
 
     if event.kind == "step":
         os.environ["KHO_KILL_AT"] = event.step
@@ -184,14 +188,14 @@ def step(name: str) -> None:
 
 def _land(made: Any, parcel: Any) -> Any:
     from orchestration.landing import land
-    from tests.engine.samples import NIGHT
+    from .samples import NIGHT
 
     return land(made, parcel.delivery(), night=NIGHT)
 
 
 def _build(subject: str, tables: Any) -> int:
     from orchestration import release
-    from tests.engine.subjects import NIGHT, put_candidate
+    from .subjects import NIGHT, put_candidate
 
     build = release.begin(subject, NIGHT)
     for table, (types, key, content) in tables.items():
@@ -206,7 +210,7 @@ def _diff(subject: str, build: int) -> None:
 
 
 def _gate(subject: str, build: int, verdict: str) -> None:
-    from tests.engine.subjects import judge
+    from .subjects import judge
 
     step("gate:before")
     judge(subject, build, verdict)
@@ -219,7 +223,7 @@ def _real_gate(subject: str, build: int, root: Path) -> str:
 
     from expectations import gate
     from orchestration.release import pipeline
-    from tests.engine.subjects import NIGHT
+    from .subjects import NIGHT
 
     gate.run = functools.partial(gate.run, root=root)  # type: ignore[assignment]
     return pipeline.check(subject, build, NIGHT, [])[1].verdict
@@ -260,6 +264,6 @@ def at_step(name: str, *, server: bool = False) -> Event:
 
 if __name__ == "__main__":
     # Under its importable name, so that pickles and traps mean the same module.
-    from tests.engine import stagehand
+    from . import stagehand
 
     stagehand.serve()

@@ -1,0 +1,88 @@
+"""Every file keeps the house rules: UTF-8 in NFC, a sensible length, and speaking of the project only.
+
+Here belong rules over all files, whatever is in them.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from .documents import ROOT
+
+#: Made by tools, or not ours: left out wherever they lie.
+PRUNED = {
+    ".git", ".venv", ".uv", ".kho", "__pycache__", ".pytest_cache", ".ruff_cache", ".mypy_cache", ".hypothesis",
+    ".import_linter_cache", "target", "logs", "build", "dist", "node_modules",
+}  # fmt: skip
+BINARY = {".png", ".jpg", ".xlsx", ".ico", ".woff2"}
+#: Made by tools but committed: the rules of style are not for them.
+GENERATED = {"uv.lock"}
+LONGEST = 400
+#: Longer than LONGEST, with the length they have and the reason. Nothing may be added here, and no number may grow.
+LONGER = {
+    "orchestration/landing/land.py": (480, "one transaction, told in the order in which it happens"),
+    "tests/simulator/test_simulator.py": (520, "one box a session, which several files would each start again"),
+}
+#: Written so that this file does not hold them itself.
+ELSEWHERE = [codecs.decode(word, "rot13") for word in ("../funerq", "/jbex/")]
+TOOLS = [
+    codecs.decode(word, "rot13")
+    for word in ("pynhqr", "naguebcvp", "pungtcg", "bcranv", "pbcvybg", "trzvav", "pbqrk", "yynzn", "qrrcfrrx")
+]
+
+
+def files() -> Iterator[Path]:
+    """Every file of the project that is text."""
+    for folder, names, found in os.walk(ROOT):
+        names[:] = sorted(name for name in names if name not in PRUNED and not name.endswith(".egg-info"))
+        yield from (Path(folder) / name for name in sorted(found) if Path(name).suffix.lower() not in BINARY)
+
+
+def test_every_text_is_utf8_in_nfc() -> None:
+    wrong = []
+    for path in files():
+        try:
+            text = path.read_bytes().decode("utf-8")
+        except UnicodeDecodeError:
+            wrong.append(f"{path.relative_to(ROOT)}: not UTF-8: save it as UTF-8, or add its suffix to BINARY")
+            continue
+        if not unicodedata.is_normalized("NFC", text):
+            lines = [n for n, line in enumerate(text.splitlines(), 1) if not unicodedata.is_normalized("NFC", line)]
+            wrong.append(
+                f"{path.relative_to(ROOT)}: lines {lines[:5]} are not NFC: normalise them (escapes stay escapes)"
+            )
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_project_speaks_of_itself_only() -> None:
+    pattern = re.compile("|".join([*map(re.escape, ELSEWHERE), rf"\b(?:{'|'.join(TOOLS)})\b"]), re.IGNORECASE)
+    wrong = []
+    for path in files():
+        if path.name in GENERATED:
+            continue
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), 1):
+            if found := pattern.search(line):
+                wrong.append(f"{path.relative_to(ROOT)}:{number}: {found[0]}: take it out")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_files_are_short() -> None:
+    wrong = []
+    lengths = {
+        path.relative_to(ROOT).as_posix(): path.read_bytes().count(b"\n")
+        for path in files()
+        if path.suffix in (".py", ".sql", ".yaml", ".yml") and path.name not in GENERATED
+    }
+    for name, length in lengths.items():
+        allowed, _ = LONGER.get(name, (LONGEST, ""))
+        if length > allowed:
+            wrong.append(f"{name}: {length} lines, at most {allowed}: divide it by what it owns")
+    for name in LONGER:
+        if lengths.get(name, 0) <= LONGEST:
+            wrong.append(f"{name}: no longer longer than {LONGEST}: take it off the list")
+    assert not wrong, "\n".join(wrong)
