@@ -118,7 +118,10 @@ def _gx() -> Any:
     import great_expectations
 
     # Its log and its tracebacks quote values.
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    logger = logging.getLogger("great_expectations")
+    logger.setLevel(logging.CRITICAL + 1)
+    logger.propagate = False  # some of its loggers have a level of their own
+    logger.addHandler(logging.NullHandler())
     return great_expectations
 
 

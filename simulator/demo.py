@@ -59,6 +59,7 @@ def main() -> int:
                 if found != wanted:
                     return _refuse(f"đêm {night} kết thúc với mã {found}, phải là {wanted}", f"night {night} ended with {found}, {wanted} was expected")
                 if night == 2:
+                    _kho(["gate", "show", "education"], environment)
                     _kho(["quarantine", "list", "--dataset", "education.school"], environment)
         finally:
             agencies.terminate()
@@ -73,6 +74,7 @@ Xem tiếp / where to look:
   {prefix}.venv/bin/kho status          bảng tình trạng / state of datasets and subjects
   {prefix}.venv/bin/kho psql            vai trò phân tích / as an analyst: select * from smart_city.mart_commune_profile;
   {prefix}.venv/bin/kho release diff education 1 2
+  {prefix}.venv/bin/kho gate show education
   {home / "reports" / "latest.html"}   Báo cáo đêm / the night's report
 """)
     return 0

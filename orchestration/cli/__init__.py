@@ -31,6 +31,7 @@ COMMANDS = {
     "source": ("contract:source", "Nguồn dữ liệu của các cơ quan / The agencies' sources"),
     "quarantine": ("delivery:quarantine", "Khu cách ly / Quarantine"),
     "delivery": ("delivery:delivery", "Lần giao dữ liệu / Deliveries"),
+    "gate": ("gate:gate", "Cổng chất lượng / The quality gate"),
     "release": ("release:release", "Bản phát hành / Releases"),
     "ledger": ("ledger:ledger", "Sổ cái / The ledger"),
     "psql": ("engineer:psql", "Mở psql chỉ đọc / Open psql as the reading role"),

@@ -93,6 +93,8 @@ class _Landing:
         c, contract = self.connection, self.contract
         c.execute("select pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"kho.dataset:{contract.id}",))
         c.execute("set local work_mem = '256MB'; set local maintenance_work_mem = '512MB'")
+        # Checks and casts cost far more than the planner knows: without this it would leave them to one core.
+        c.execute("set local parallel_setup_cost = 100; set local parallel_tuple_cost = 0.0001")
         c.execute("set local client_min_messages = error; set local timezone = 'Asia/Ho_Chi_Minh'")
         self.state = c.execute(
             "select cursor, last_delivery, last_sha256, last_as_of from kho.dataset where dataset = %s", (contract.id,)

@@ -97,7 +97,7 @@ class Loader:
             technical=technical if as_raw else sql.SQL(""),
         )  # fmt: skip
         received = self._copy(target, [str(name) for name in columns], stream, NotClean)
-        breaches: list[Sql] = [rule.broken for rule in contract_rules.rules(self.contract, as_text=False, canonical=True)]
+        breaches: list[Sql] = [rule.broken for rule in contract_rules.rules(self.contract, as_text=False, value_of=contract_rules.raw_name)]
         breaches += contract_rules.uncanonical(self.contract)
         if breaches and self.count(
             "select count(*) from {target} i where {breaches}", target=target, breaches=sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in breaches)
@@ -146,8 +146,8 @@ class Loader:
     def general(self, target: Sql, columns: Columns, extra: tuple[str, ...], stream: Iterable[bytes], *, as_raw: bool) -> Loaded:
         """Split the delivery into `target` (good rows, keyed) and quarantine."""
         as_text = self.encoding != "binary"
-        incoming, bad = self.scratch("in"), self.scratch("bad")
-        loaded = Loaded(table="", scratch=["in", "bad"])
+        incoming, odd, bad = self.scratch("in"), self.scratch("odd"), self.scratch("bad")
+        loaded = Loaded(table="", scratch=["in", "odd", "bad"])
         types = {c.name: c.pg_type for c in self.contract.columns}
         numbers = iter(range(len(columns)))
         stored = [name or f"_x{next(numbers)}" for name in columns]  # a column the contract does not have keeps its place
@@ -159,17 +159,19 @@ class Loader:
         )  # fmt: skip
         loaded.received = self._copy(incoming, stored, stream, None)
         rules = contract_rules.rules(self.contract, as_text=as_text)
+        # One scan finds the few rows that break a rule or need cleaning; all others are taken as they stand.
         self.run(
-            "create unlogged table {bad} as select i.ctid as row_id, false as conflict from {incoming} i where {breaches}", bad=bad, incoming=incoming,
-            breaches=sql.SQL(" or ").join(sql.SQL("({})").format(rule.broken) for rule in rules) if rules else sql.SQL("false"),
+            "create unlogged table {odd} as select c.row_id, ({breaches}) as broken from {kept} c where c.is_odd or ({breaches})", odd=odd,
+            kept=self._kept_rows(as_text), breaches=sql.SQL(" or ").join(sql.SQL("({})").format(rule.broken) for rule in rules) or sql.SQL("false"),
         )  # fmt: skip
+        self.run("create unlogged table {bad} as select row_id, false as conflict from {odd} where broken", bad=bad, odd=odd)
         n_bad = self.count("select count(*) from {bad}", bad=bad)
         values = self._typed_values(as_text)
         technical = sql.SQL(", {}::bigint as _delivery, false as _deleted").format(sql.Literal(self.delivery_id))
-        good = sql.SQL(" where not exists (select from {} b where b.row_id = i.ctid)").format(bad) if n_bad else sql.SQL("")
         self.run(
-            "create {kind} table {target} as select {values}{technical} from {incoming} i{good}", kind=sql.SQL("" if as_raw else "unlogged"),
-            target=target, values=values, technical=technical if as_raw else sql.SQL(""), incoming=incoming, good=good,
+            "create {kind} table {target} as select {values}{technical} from {incoming} i left join {odd} o on o.row_id = i.ctid where o.broken is not true",
+            kind=sql.SQL("" if as_raw else "unlogged"), target=target, values=values, technical=technical if as_raw else sql.SQL(""),
+            incoming=incoming, odd=odd,
         )  # fmt: skip
         if not self._unique(target):
             loaded.scratch += ["dup", "dup_rows"]
@@ -180,19 +182,35 @@ class Loader:
             loaded.keyless = self._quarantine(rules, stored, extra)
         return loaded
 
-    def _typed_values(self, as_text: bool) -> Sql:
-        pieces = (sql.SQL("{} as {}").format(self._typed_value(column, as_text), sql.Identifier(column.name)) for column in self.contract.columns)
-        return sql.SQL(", ").join(pieces)
+    def _kept_rows(self, as_text: bool) -> Sql:
+        """The incoming rows as Kho keeps them, every value computed once (`offset 0` keeps the planner from repeating it), with row_id and is_odd."""
+        texts = [column for column in self.contract.columns if as_text or contract_rules.is_text(column)]
+        values = (
+            sql.SQL("{} as {}").format(contract_rules.kept(column, sql.SQL("i.is_odd"), as_text=as_text), sql.Identifier(column.name))
+            for column in self.contract.columns
+        )
+        return sql.SQL(
+            "(select i.row_id, i.is_odd, {values} from (select i.*, i.ctid as row_id, {odd} as is_odd from {incoming} i offset 0) i offset 0)"
+        ).format(values=sql.SQL(", ").join(values), odd=contract_rules.odd(texts), incoming=self.scratch("in"))
 
-    def _typed_value(self, column: Column, as_text: bool) -> Sql:
-        return contract_rules.typed(column) if as_text or contract_rules.is_text(column) else contract_rules.raw_name(column)
+    def _typed_values(self, as_text: bool) -> Sql:
+        """The select list of the good rows, for incoming rows `i` left joined to the odd ones `o`."""
+        return sql.SQL(", ").join(
+            sql.SQL("{} as {}").format(self._typed_value(column, sql.SQL("o.row_id is not null"), as_text), sql.Identifier(column.name))
+            for column in self.contract.columns
+        )
+
+    def _typed_value(self, column: Column, is_odd: Sql, as_text: bool) -> Sql:
+        value = contract_rules.kept(column, is_odd, as_text=as_text)
+        return contract_rules.typed(column, value) if as_text else value
 
     def _settle_duplicates(self, loaded: Loaded, target: Sql, values: Sql, technical: Sql, as_text: bool) -> int:
         """Identical rows of a key collapse, in a cursor feed the highest cursor wins, anything else is a conflict for quarantine.
 
         Returns the number of rows in conflict and counts the collapsed ones.
         """
-        dup, rows, incoming, bad = self.scratch("dup"), self.scratch("dup_rows"), self.scratch("in"), self.scratch("bad")
+        dup, rows, bad = self.scratch("dup"), self.scratch("dup_rows"), self.scratch("bad")
+        good = sql.SQL("{} i left join {} o on o.row_id = i.ctid where o.broken is not true").format(self.scratch("in"), self.scratch("odd"))
         names = [column.name for column in self.contract.columns]
         same_key = sql.SQL(" and ").join(sql.SQL("d.{0} = t.{0}").format(sql.Identifier(name)) for name in self.contract.key)
         cursor: Sql = sql.Identifier(self.contract.cursor_column) if self.contract.cursor_column else sql.SQL("1")
@@ -204,10 +222,10 @@ class Loader:
                       row_number() over (partition by {key}, top order by row_id) as place
                  from (select {key_t}, t.row_id, row({all_t})::text as image,
                               coalesce({cursor_t} = max({cursor_t}) over (partition by {key_t}), true) as top
-                         from (select i.ctid as row_id, {values} from {incoming} i where not exists (select from {bad} b where b.row_id = i.ctid)) t
+                         from (select i.ctid as row_id, {values} from {good}) t
                          join {dup} d on {same_key}) s""",
-            rows=rows, key=self._key, key_t=self._columns(self.contract.key, "t."), all_t=self._columns(names, "t."), values=values, incoming=incoming,
-            bad=bad, dup=dup, same_key=same_key, cursor_t=sql.SQL("t.{}").format(cursor) if self.contract.cursor_column else cursor,
+            rows=rows, key=self._key, key_t=self._columns(self.contract.key, "t."), all_t=self._columns(names, "t."), values=values, good=good,
+            dup=dup, same_key=same_key, cursor_t=sql.SQL("t.{}").format(cursor) if self.contract.cursor_column else cursor,
         )  # fmt: skip
         conflict = self.run(
             """insert into {bad} select r.row_id, true from {rows} r
@@ -216,9 +234,9 @@ class Loader:
         ).rowcount  # fmt: skip
         self.run("delete from {target} t using {dup} d where {same_key}", target=target, dup=dup, same_key=same_key)
         winners = self.run(
-            """insert into {target} select {values}{technical} from {incoming} i
-                where i.ctid in (select row_id from {rows} where top and place = 1) and not exists (select from {bad} b where b.row_id = i.ctid)""",
-            target=target, values=values, technical=technical, incoming=incoming, rows=rows, bad=bad,
+            """insert into {target} select {values}{technical} from {good}
+                  and i.ctid in (select row_id from {rows} where top and place = 1) and not exists (select from {bad} b where b.row_id = i.ctid)""",
+            target=target, values=values, technical=technical, good=good, rows=rows, bad=bad,
         ).rowcount  # fmt: skip
         total = self.count("select count(*) from {rows}", rows=rows)
         loaded.duplicates = total - conflict - winners
@@ -237,11 +255,17 @@ class Loader:
             order = sql.SQL(" join (select o.ctid as row_id, row_number() over () as place from {} o) n on n.row_id = b.row_id").format(incoming)
         key_broken = [rule.broken for rule in rules if rule.column.name in contract.key]
         usable = sql.SQL("not ({})").format(sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in key_broken)) if key_broken else sql.SQL("true")
-        as_text = self.encoding != "binary"
+        as_text, kept = self.encoding != "binary", contract_rules.kept_name
+        kept_row = sql.SQL("(select {} offset 0)").format(
+            sql.SQL(", ").join(
+                sql.SQL("{} as {}").format(contract_rules.kept(column, sql.SQL("true"), as_text=as_text), sql.Identifier(column.name))
+                for column in contract.columns
+            )
+        )
         key_json = sql.SQL("jsonb_build_object({})").format(
             sql.SQL(", ").join(
                 sql.SQL("{}, ({})::text").format(
-                    sql.Literal(name), self._typed_value(contract.column(name), as_text)
+                    sql.Literal(name), contract_rules.typed(contract.column(name), kept(contract.column(name))) if as_text else kept(contract.column(name))
                 )
                 for name in contract.key
             )
@@ -259,8 +283,8 @@ class Loader:
             """create unlogged table {q} as
                select nextval('quarantine.quarantine_id') as quarantine_id, b.row_id, b.conflict, {number} as row_number,
                       case when {usable} then {key_json} end as key, {content} as content
-                 from {bad} b join {incoming} i on i.ctid = b.row_id{order}""",
-            q=q, number=number, usable=usable, key_json=key_json, content=content, bad=bad, incoming=incoming, order=order,
+                 from {bad} b join {incoming} i on i.ctid = b.row_id cross join lateral {kept_row} c{order}""",
+            q=q, kept_row=kept_row, number=number, usable=usable, key_json=key_json, content=content, bad=bad, incoming=incoming, order=order,
         )  # fmt: skip
         self.run(
             """insert into quarantine.row (quarantine_id, dataset, delivery_id, row_number, key, content)
@@ -286,9 +310,9 @@ class Loader:
         self.run(
             """insert into quarantine.problem (quarantine_id, code, column_name, found, expected, message_vi, message_en)
                select q.quarantine_id, v.code, v.column_name, v.found, v.expected, v.vi, v.en
-                 from {q} q join {incoming} i on i.ctid = q.row_id
+                 from {q} q join {incoming} i on i.ctid = q.row_id cross join lateral {kept_row} c
                 cross join lateral (values {lines}) v (broken, code, column_name, found, expected, vi, en) where v.broken""",
-            q=q, incoming=incoming, lines=sql.SQL(", ").join(lines),
+            q=q, kept_row=kept_row, incoming=incoming, lines=sql.SQL(", ").join(lines),
         )  # fmt: skip
         return self.count("select count(*) from {q} where key is null", q=q)
 

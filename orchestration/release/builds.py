@@ -34,6 +34,8 @@ _REFUSALS = {
     "KH043": "cổng chất lượng giữ bản dự tuyển",
     "KH044": "bản phát hành đã thay đổi kể từ khi bắt đầu dựng",
     "KH045": "không có bản phát hành trước đó để khôi phục",
+    "KH046": "bảng này chưa từng được phát hành",
+    "KH047": "bản dự tuyển có nhiều dòng cùng khóa",
 }
 refusals = frozenset(_REFUSALS)
 

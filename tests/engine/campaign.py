@@ -119,9 +119,10 @@ class Campaign:
         while landings or any(nights.values()):
             for _ in range(3):
                 if landings:
-                    self._landing(*landings.pop())
+                    self.landing(*landings.pop())
             if any(nights.values()):
-                self._night({stage: events.pop() for stage, events in nights.items() if events})
+                events = {stage: events.pop() for stage, events in nights.items() if events}
+                self.night(events, red="promote" not in events and self.random.random() < 0.5)
 
     def _events(self, steps: tuple[str, ...], longest: float) -> list[Event]:
         events = [at_step(name) for name in steps]
@@ -155,7 +156,8 @@ class Campaign:
 
     # -- landing ----------------------------------------------------------------------------------------------------------
 
-    def _landing(self, feed: str, event: Event) -> None:
+    def landing(self, feed: str, event: Event) -> None:
+        """One delivery, struck, then handed over again."""
         player = self.feeds[feed]
         pick = self.random
         edits = [
@@ -206,7 +208,8 @@ class Campaign:
         key = (f"F{number % 40}", number % 3)
         self.source["licence"][key] = {"code": key[0], "part": key[1], "status": f"s{number}", "_delivery": number}
 
-    def _night(self, events: dict[str, Event]) -> None:
+    def night(self, events: dict[str, Event], *, red: bool = False) -> None:
+        """From build to release, with at most one event a stage; the gate of a `red` night holds it."""
         for _ in range(3):
             self.number += 1
             self._change(self.random.randrange(40) + 40 * self.number)
@@ -218,7 +221,7 @@ class Campaign:
         build = self._stage("build", (SUBJECT, tables), events)
         if self.suites is None:
             self._stage("diff", (SUBJECT, build), events, done=lambda: self._state(build) == "frozen")
-            verdict = "fail" if self.random.random() < 0.15 else "pass"
+            verdict = "fail" if red else "pass"
             self._stage("gate", (SUBJECT, build, verdict), events, done=lambda: self._judged(build))
         else:
             verdict = "pass"

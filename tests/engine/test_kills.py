@@ -42,7 +42,7 @@ def test_kills_around_the_real_gate(empty: Path, tmp_path: Path) -> None:
     with Stagehand() as hand:
         campaign = Campaign(hand, 3, tally, suites=tmp_path)
         for event in (Event("step", "gate:committed"), Event("step", "gate:before"), Event("lost_after")):
-            campaign._night({"gate": event})
+            campaign.night({"gate": event})
     print(tally.table())
     assert campaign.current == 3
 
@@ -54,16 +54,16 @@ def test_the_campaign_notices_a_lost_row(empty: Path) -> None:
         with connect("admin") as admin:
             admin.execute(f"delete from raw.{campaign.feeds['snapshot'].made.table} where code = 'A1'")
         with pytest.raises(Violation):
-            campaign._landing("snapshot", Event("step", "landing:before-commit"))
+            campaign.landing("snapshot", Event("step", "landing:before-commit"))
 
 
 def test_the_campaign_notices_a_mixed_release(empty: Path) -> None:
     with Stagehand() as hand:
         campaign = Campaign(hand, 5, Tally())
-        campaign._night({})
+        campaign.night({})
         rows("update health.licence set status = 'khác' where ctid = (select min(ctid) from health.licence)")
         with pytest.raises(Violation):
-            campaign._night({"diff": Event("step", "diff:committed")})
+            campaign.night({"diff": Event("step", "diff:committed")})
 
 
 def test_the_campaign_notices_orphaned_bytes(empty: Path) -> None:

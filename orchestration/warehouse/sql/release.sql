@@ -108,6 +108,28 @@ begin
     execute format('grant select on journal.%I, journal.%I to kho_gate', stem || '__delta', stem || '__future');
 end $$;
 
+-- A key that stands in a candidate twice. One of its rows may equal the live one and so leave no trace in the frozen rows; but then
+-- the candidate has more rows than live will have. Two counts cost a fraction of a search for duplicates.
+create function release.check_unique(candidate regclass, live regclass, journal regclass, build bigint, key text[], since bigint, growth bigint)
+returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+    bad boolean;
+begin
+    execute format('select exists (select from %s where journal_build = %s and journal_op in (''I'', ''U'') group by %s having count(*) > 1)',
+                   journal, build, delta.column_list(key)) into bad;
+    if bad then
+        null;
+    elsif since is null then
+        execute format('select (select count(*) from %s %s) <> (select count(*) from %s) + %s', candidate,
+                       case when delta.has_column(candidate, '_deleted') then 'where not _deleted' else '' end, live, growth) into bad;
+    else
+        execute format('select exists (select from %s where _build > %s group by %s having count(*) > 1)', candidate, since, delta.column_list(key)) into bad;
+    end if;
+    if bad then
+        raise exception 'candidate % has several rows of one key', candidate using errcode = 'KH047';
+    end if;
+end $$;
+
 -- Freeze one table of a build.
 create function release.diff_table(subject text, table_name text, build bigint, key text[], watermark boolean, base_release int) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -116,9 +138,12 @@ declare
     stem text := subject || '__' || table_name;
     candidate regclass := format('%I.%I', 'candidate_' || subject, table_name)::regclass;
     live regclass := to_regclass(format('%I.%I', subject, table_name));
-    columns text[] := release.columns_of(candidate, key);
+    columns text[];
     base record; counts record; since bigint; bad text; n bigint;
 begin
+    -- From here to the commit its author cannot turn it into something that runs code as the owner (a policy, a rule).
+    execute format('lock table only %s in access share mode', candidate);
+    columns := release.columns_of(candidate, key);
     execute format('select ''x'' from %s where %s limit 1', candidate,
                    (select string_agg(format('%I is null', k), ' or ') from unnest(key) k)) into bad;
     if bad is not null then
@@ -145,6 +170,7 @@ begin
         end if;
     end if;
     select * into counts from delta.freeze(build, candidate, live, format('journal.%I', stem)::regclass, key, columns, since is null, since);
+    perform release.check_unique(candidate, live, format('journal.%I', stem)::regclass, build, key, since, counts.inserted - counts.deleted);
     execute format('analyze journal.%I', stem);
     perform release.gate_views(subject, table_name, build, key, columns, false);
     insert into kho.build_table values (build, subject, table_name, key, columns, false, counts.inserted, counts.updated, counts.deleted);
@@ -330,11 +356,21 @@ begin
     return current_release + 1;
 end $$;
 
+-- Only what has been released has a shape to change: these two must not reach any other table of the owner.
+create function release.check_released(subject text, table_name text) returns void
+language plpgsql stable set search_path = pg_catalog, pg_temp as $$
+begin
+    if not exists (select from kho.build_table b join kho.release r using (build) where b.subject = $1 and b.table_name = $2) then
+        raise exception '%.% has never been released', $1, $2 using errcode = 'KH046';
+    end if;
+end $$;
+
 -- A column changes its name or goes: in the live table and in its journal together, so that earlier releases stay within reach.
 create function release.rename_column(subject text, table_name text, old_name text, new_name text) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform release.lock($1);
+    perform release.check_released($1, $2);
     execute format('drop view if exists journal.%I, journal.%I', $1 || '__' || $2 || '__future', $1 || '__' || $2 || '__delta');
     execute format('alter table %I.%I rename column %I to %I', $1, $2, $3, $4);
     if to_regclass(format('journal.%I', $1 || '__' || $2)) is not null then
@@ -346,6 +382,7 @@ create function release.drop_column(subject text, table_name text, column_name t
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform release.lock($1);
+    perform release.check_released($1, $2);
     execute format('drop view if exists journal.%I, journal.%I', $1 || '__' || $2 || '__future', $1 || '__' || $2 || '__delta');
     execute format('alter table %I.%I drop column %I', $1, $2, $3);
     if to_regclass(format('journal.%I', $1 || '__' || $2)) is not null then

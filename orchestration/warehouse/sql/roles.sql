@@ -16,7 +16,9 @@ begin
         execute format('alter role %I set log_statement = none', 'kho_' || role_name);
         execute format('alter role %I set log_min_duration_statement = -1', 'kho_' || role_name);
         execute format('alter role %I set log_parameter_max_length = 0', 'kho_' || role_name);
-        execute format('alter role %I set timezone = ''Asia/Ho_Chi_Minh''', 'kho_' || role_name);
+        -- Dagster writes its own moments without a zone, in UTC.
+        execute format('alter role %I set timezone = %L', 'kho_' || role_name,
+                       case role_name when 'dagster' then 'UTC' else 'Asia/Ho_Chi_Minh' end);
         execute format('alter role %I set jit = off', 'kho_' || role_name);
     end loop;
 end $$;
