@@ -40,7 +40,9 @@ def run_night(night: date, *, subjects: list[str] | None = None, echo: Callable[
             job = definitions.resolve_job_def(name)
             selection = None
             if name == "warehouse" and subjects:
-                selection = [key for key in job.asset_layer.selected_asset_keys if any(part in subjects for part in key.path)]
+                selection = [
+                    key for key in job.asset_layer.selected_asset_keys if any(part in subjects for part in key.path)
+                ]
             echo(f"── {name}")
             done = job.execute_in_process(
                 instance=instance, raise_on_error=False, asset_selection=selection,
@@ -51,6 +53,10 @@ def run_night(night: date, *, subjects: list[str] | None = None, echo: Callable[
             for event in done.all_events:
                 if event.is_step_failure:
                     error = event.step_failure_data.user_failure_data
-                    reason = error.description if error is not None and error.description else "lỗi ngoài dự kiến / unexpected error"
+                    reason = (
+                        error.description
+                        if error is not None and error.description
+                        else "lỗi ngoài dự kiến / unexpected error"
+                    )
                     result.failures.append(f"{event.step_key}: {reason}")
     return result

@@ -76,9 +76,29 @@ def datasets(contracts: list[Contract]) -> list[DatasetState]:
 
 def _dataset(contract: Contract, row: tuple[Any, ...] | None) -> DatasetState:
     if row is None:
-        return DatasetState(contract.agency, contract.id, contract.subject, None, 0, 0, 0, 0, 0, 0, 0, 0, 0, "never", "chưa từng giao", "never delivered", None)
+        return DatasetState(
+            contract.agency,
+            contract.id,
+            contract.subject,
+            None,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            "never",
+            "chưa từng giao",
+            "never delivered",
+            None,
+        )
     delivery, *counts, still_open, outcome, vi, en, good_at, hours = row
-    received, accepted, quarantined, duplicates, unchanged, inserted, updated, deleted = (int(count or 0) for count in counts)
+    received, accepted, quarantined, duplicates, unchanged, inserted, updated, deleted = (
+        int(count or 0) for count in counts
+    )
     if outcome == "failed":
         state = "never" if delivery is None else "stale"
     elif outcome in ("waiting", "refused"):

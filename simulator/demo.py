@@ -17,12 +17,18 @@ from pathlib import Path
 
 FIRST_NIGHT = date(2026, 11, 20)
 STORY = {
-    1: ("Đêm 1: mọi cơ quan giao lần đầu", "Night 1: every agency delivers for the first time; a few rows break their contract"),
+    1: (
+        "Đêm 1: mọi cơ quan giao lần đầu",
+        "Night 1: every agency delivers for the first time; a few rows break their contract",
+    ),
     2: (
         "Đêm 2: 1 % thay đổi; Sở GDĐT giao mã xã không tồn tại; máy chủ của Sở Y tế ngừng trả lời",
         "Night 2: 1 % changes; Education delivers commune codes that do not exist; Health's server is down",
     ),
-    3: ("Đêm 3: Sở GDĐT giao lại bản đã sửa, Sở Y tế hoạt động lại", "Night 3: Education delivers a corrected workbook, Health is back"),
+    3: (
+        "Đêm 3: Sở GDĐT giao lại bản đã sửa, Sở Y tế hoạt động lại",
+        "Night 3: Education delivers a corrected workbook, Health is back",
+    ),
 }
 EXPECTED = {1: 0, 2: 3, 3: 0}  # `kho night`: 0 all released, 3 some stale, held or blocked
 
@@ -37,7 +43,12 @@ def main() -> int:
     if (home / "postgres").exists() and not marker.exists():
         return _refuse(f"{home} đã có một kho không phải của bản trình diễn: hãy đặt KHO_HOME khác",
                        f"{home} holds a warehouse that is not the demo's: set another KHO_HOME")  # fmt: skip
-    environment = {**os.environ, "KHO_HOME": str(home), "KHO_RETRY_SECONDS": os.environ.get("KHO_RETRY_SECONDS", "1"), "PYTHONUNBUFFERED": "1"}
+    environment = {
+        **os.environ,
+        "KHO_HOME": str(home),
+        "KHO_RETRY_SECONDS": os.environ.get("KHO_RETRY_SECONDS", "1"),
+        "PYTHONUNBUFFERED": "1",
+    }
     started = time.monotonic()
     if marker.exists():
         _kho(["stop"], environment)
@@ -45,7 +56,8 @@ def main() -> int:
     marker.mkdir(parents=True)
     _title("Chuẩn bị kho và hệ thống của các cơ quan", "The warehouse and the agencies' systems start")
     with subprocess.Popen(
-        [sys.executable, "-m", "simulator", "serve", "--home", str(marker), "--first-night", FIRST_NIGHT.isoformat()], env=environment
+        [sys.executable, "-m", "simulator", "serve", "--home", str(marker), "--first-night", FIRST_NIGHT.isoformat()],
+        env=environment,
     ) as agencies:
         try:
             if _kho(["init"], environment) != 0:
@@ -54,10 +66,17 @@ def main() -> int:
             for night, wanted in EXPECTED.items():
                 _title(*STORY[night])
                 if night > 1:
-                    subprocess.run([sys.executable, "-m", "simulator", "night", str(night), "--home", str(marker)], env=environment, check=True)
+                    subprocess.run(
+                        [sys.executable, "-m", "simulator", "night", str(night), "--home", str(marker)],
+                        env=environment,
+                        check=True,
+                    )
                 found = _kho(["night", "--date", (FIRST_NIGHT + timedelta(days=night - 1)).isoformat()], environment)
                 if found != wanted:
-                    return _refuse(f"đêm {night} kết thúc với mã {found}, phải là {wanted}", f"night {night} ended with {found}, {wanted} was expected")
+                    return _refuse(
+                        f"đêm {night} kết thúc với mã {found}, phải là {wanted}",
+                        f"night {night} ended with {found}, {wanted} was expected",
+                    )
                 if night == 2:
                     _kho(["gate", "show", "education"], environment)
                     _kho(["quarantine", "list", "--dataset", "education.school"], environment)
@@ -82,7 +101,9 @@ Xem tiếp / where to look:
 
 def _kho(arguments: list[str], environment: dict[str, str]) -> int:
     print(f"\n$ kho {' '.join(arguments)}", flush=True)
-    return subprocess.run([str(Path(sys.executable).parent / "kho"), *arguments], env=environment, check=False).returncode
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "kho"), *arguments], env=environment, check=False
+    ).returncode
 
 
 def _sources(marker: Path, agencies: subprocess.Popen[bytes]) -> dict[str, str]:

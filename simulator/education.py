@@ -81,7 +81,7 @@ def workbook_bytes(night: Night) -> bytes:
     from openpyxl import Workbook  # costs a second: only this agency needs it
 
     book = Workbook()
-    sheet = book.active
+    sheet = book.worksheets[0]
     sheet.title = SHEET
     order = _ORDER if night.number < 3 else _ORDER_FROM_NIGHT_3
     extra = [] if night.number < 3 else [NOTE]

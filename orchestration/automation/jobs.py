@@ -33,7 +33,12 @@ warehouse = dg.define_asset_job(
 )  # fmt: skip
 
 
-@dg.schedule(job=landing, cron_schedule="0 1 * * *", execution_timezone="Asia/Ho_Chi_Minh", default_status=dg.DefaultScheduleStatus.RUNNING)
+@dg.schedule(
+    job=landing,
+    cron_schedule="0 1 * * *",
+    execution_timezone="Asia/Ho_Chi_Minh",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
 def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     """01:00 Asia/Ho_Chi_Minh."""
     night = context.scheduled_execution_time.astimezone(settings.TIMEZONE).date().isoformat()
@@ -72,11 +77,15 @@ def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for contract in load_all():
         if contract.source.kind not in ("csv", "xlsx"):
             continue
-        for arrived, path in _new_files(contract.source.location, contract.source.options["glob"], seen.get(contract.id, 0)):
+        for arrived, path in _new_files(
+            contract.source.location, contract.source.options["glob"], seen.get(contract.id, 0)
+        ):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
             requests.append(
-                dg.RunRequest(run_key=f"{contract.id}:{path.name}:{arrived}:{digest}", asset_selection=[raw_key(contract.id)])
+                dg.RunRequest(
+                    run_key=f"{contract.id}:{path.name}:{arrived}:{digest}", asset_selection=[raw_key(contract.id)]
+                )
             )
             seen[contract.id] = arrived
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
@@ -93,5 +102,8 @@ def _new_files(location: str, pattern: str, after: int) -> Iterator[tuple[int, P
 def automation() -> dg.Definitions:
     """Jobs, schedule and sensors."""
     return dg.Definitions(
-        jobs=[landing, warehouse], schedules=[nightly], sensors=[after_landing, arrivals], loggers={"progress": progress_logger}
+        jobs=[landing, warehouse],
+        schedules=[nightly],
+        sensors=[after_landing, arrivals],
+        loggers={"progress": progress_logger},
     )

@@ -22,14 +22,25 @@ def serve(port: int = 3000) -> int:
     tools = Path(sys.executable).parent
     workspace = str(settings.REPOSITORY / "workspace.yaml")
     commands = [
-        [str(tools / "dagster-webserver"), "-w", workspace, "-h", "127.0.0.1", "-p", str(port), "--log-level", "warning"],
+        [
+            str(tools / "dagster-webserver"),
+            "-w",
+            workspace,
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "--log-level",
+            "warning",
+        ],
         [str(tools / "dagster-daemon"), "run", "-w", workspace, "--log-level", "warning"],
     ]
     # Sessions of their own: a Ctrl-C in the terminal reaches this process only, which then stops them in order.
     children = [subprocess.Popen(command, cwd=settings.REPOSITORY, start_new_session=True) for command in commands]
     ended = 0
     try:
-        signal.signal(signal.SIGTERM, _interrupt)
+        for ending in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(ending, _interrupt)
         while all(child.poll() is None for child in children):
             time.sleep(0.5)
         ended = 1  # one of them ended by itself: so does the other

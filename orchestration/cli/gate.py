@@ -21,7 +21,9 @@ select f.expectation_id, f.table_name, f.key, f.delivery_id, f.agency, d.source_
   from kho.gate_failure f left join kho.delivery d using (delivery_id) where f.build = %s order by 1, 2, f.key::text limit %s"""
 
 
-@click.group(cls=Group, help="Cổng chất lượng: phán quyết và các dòng không đạt / The quality gate: verdicts and failing rows")
+@click.group(
+    cls=Group, help="Cổng chất lượng: phán quyết và các dòng không đạt / The quality gate: verdicts and failing rows"
+)
 def gate() -> None:
     """The gate."""
 
@@ -44,29 +46,54 @@ def show(subject: str, limit: int, as_json: bool) -> int:
             (subject,),
         ).fetchone()
         if verdict is None:
-            raise KhoError("no_gate", vi=f"lĩnh vực {subject} chưa qua cổng lần nào", en=f"subject {subject} has never been through its gate")
+            raise KhoError(
+                "no_gate",
+                vi=f"lĩnh vực {subject} chưa qua cổng lần nào",
+                en=f"subject {subject} has never been through its gate",
+            )
         results = cursor.execute(_RESULTS, (verdict["build"],)).fetchall()
         failures = cursor.execute(_FAILURES, (verdict["build"], limit or None)).fetchall()
-        total = cursor.execute("select count(*) as n from kho.gate_failure where build = %s", (verdict["build"],)).fetchone()
+        total = cursor.execute(
+            "select count(*) as n from kho.gate_failure where build = %s", (verdict["build"],)
+        ).fetchone()
     count = int(total["n"]) if total else 0
     if as_json:
         print_json({**verdict, "subject": subject, "results": results, "failures": failures, "failing_rows": count})
         return 0
     failed = [row for row in results if not row["success"]]
     state = "đạt / passed" if verdict["verdict"] == "pass" else "không đạt, bị giữ / failed, held"
-    click.echo(f"{subject}, bản dự tuyển / build {verdict['build']}: {state}; {len(results) - len(failed)}/{len(results)} kỳ vọng đạt / expectations met")
+    click.echo(
+        f"{subject}, bản dự tuyển / build {verdict['build']}: {state}; {len(results) - len(failed)}/{len(results)} kỳ vọng đạt / expectations met"
+    )
     print_table(
         "Kỳ vọng không đạt / Expectations not met",
-        ["Bảng / Table", "Kỳ vọng / Expectation", "Mức / Severity", "Chất lượng / Quality", "Số dòng / Rows #", "Ý nghĩa / Meaning"],
         [
-            (r["table_name"], r["expectation_id"], r["severity"], r["quality_word"], r["unexpected_count"], f"{r['message_vi']} / {r['message_en']}")
+            "Bảng / Table",
+            "Kỳ vọng / Expectation",
+            "Mức / Severity",
+            "Chất lượng / Quality",
+            "Số dòng / Rows #",
+            "Ý nghĩa / Meaning",
+        ],
+        [
+            (
+                r["table_name"],
+                r["expectation_id"],
+                r["severity"],
+                r["quality_word"],
+                r["unexpected_count"],
+                f"{r['message_vi']} / {r['message_en']}",
+            )
             for r in failed
         ],
     )
     print_table(
         "Dòng không đạt / Failing rows",
         ["Kỳ vọng / Expectation", "Khóa / Key", "Lần giao / Delivery #", "Tệp / File", "Đơn vị / Agency"],
-        [(r["expectation_id"], r["key"], str(r["delivery_id"] or "-"), r["source_name"], r["agency"]) for r in failures],
+        [
+            (r["expectation_id"], r["key"], str(r["delivery_id"] or "-"), r["source_name"], r["agency"])
+            for r in failures
+        ],
         note=f"{len(failures)} / {count} dòng / rows" if count else "",
     )
     return 0

@@ -45,7 +45,10 @@ def landing_asset(contract: Contract, retries: int) -> dg.AssetsDefinition:
         key=raw_key(contract.id),
         group_name=contract.agency,
         description=f"{contract.title}. {contract.description}",
-        kinds={"postgres", {"postgresql": "postgres", "csv": "csv", "xlsx": "excel", "json": "json"}[contract.source.kind]},
+        kinds={
+            "postgres",
+            {"postgresql": "postgres", "csv": "csv", "xlsx": "excel", "json": "json"}[contract.source.kind],
+        },
         owners=[contract.owner_contact, f"team:{contract.agency}"],
         tags={"kho/subject": contract.subject, "kho/classification": contract.classification},
         freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=contract.latency_hours)),
@@ -92,16 +95,20 @@ def landing_asset(contract: Contract, retries: int) -> dg.AssetsDefinition:
 def contract_metadata(contract: Contract) -> dict[str, Any]:
     """What the UI tells of a contract."""
     basis = "\n".join(
-        f"- {b.instrument} ({b.valid_from:%d/%m/%Y}{f' – {b.valid_to:%d/%m/%Y}' if b.valid_to else ''})" for b in contract.legal_basis
+        f"- {b.instrument} ({b.valid_from:%d/%m/%Y}{f' – {b.valid_to:%d/%m/%Y}' if b.valid_to else ''})"
+        for b in contract.legal_basis
     )
     return {
         "Đơn vị chủ quản / owner": f"{contract.agency_name} ({contract.agency_code}), {contract.owner_name}",
         "Căn cứ pháp lý / legal basis": dg.MetadataValue.md(basis),
-        "Phân loại / classification": contract.classification + (" (có dữ liệu cá nhân / personal)" if contract.is_personal else ""),
+        "Phân loại / classification": contract.classification
+        + (" (có dữ liệu cá nhân / personal)" if contract.is_personal else ""),
         "Lịch / schedule": contract.schedule,
         "Độ tươi / freshness": f"≤ {contract.latency_hours:g} h",
         "Cách giao / delivery": f"{contract.source.kind}, {contract.delivery}",
         "Hợp đồng / contract": dg.MetadataValue.path(str(contract.path)),
         "dagster/table_name": f"raw.{contract.table}",
-        "dagster/column_schema": table_schema([(c.name, c.pg_type, f"{c.label_vi}. {c.description}") for c in contract.columns]),
+        "dagster/column_schema": table_schema(
+            [(c.name, c.pg_type, f"{c.label_vi}. {c.description}") for c in contract.columns]
+        ),
     }

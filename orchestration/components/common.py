@@ -31,7 +31,11 @@ def retry_seconds() -> float:
 def failure(error: KhoError, **metadata: Any) -> dg.Failure:
     """A KhoError as a failure that is not retried. Raise it outside `except`, so that no other error's text comes along."""
     places = {f"kho/{key}": str(value) for key, value in error.where.items()}
-    return dg.Failure(description=f"{error.vi} / {error.en}", metadata={"kho/code": error.code, **places, **metadata}, allow_retries=False)
+    return dg.Failure(
+        description=f"{error.vi} / {error.en}",
+        metadata={"kho/code": error.code, **places, **metadata},
+        allow_retries=False,
+    )
 
 
 def table_schema(columns: list[tuple[str, str, str]]) -> dg.TableSchema:

@@ -17,12 +17,14 @@ from orchestration.components.common import failure, night_of, table_schema
 from orchestration.errors import KhoError
 from orchestration.release import pipeline
 from orchestration.warehouse import connect
-from orchestration.warehouse.dbt import Graph, Model
+from orchestration.warehouse.dbt import Built, Graph, Model
 
 
 def model_key(model: Model) -> dg.AssetKey:
     """Asset key of a dbt model; warehouse models are candidates until released."""
-    return dg.AssetKey(["candidate", model.subject or "", model.name] if model.layer == "warehouse" else [model.layer, model.name])
+    return dg.AssetKey(
+        ["candidate", model.subject or "", model.name] if model.layer == "warehouse" else [model.layer, model.name]
+    )
 
 
 def live_key(model: Model) -> dg.AssetKey:
@@ -76,9 +78,9 @@ def _models_asset(models: Graph, subject: str, mine: list[Model], tags: dict[str
     ]  # fmt: skip
 
     @dg.multi_asset(name=f"models_{subject}", specs=specs, op_tags=tags)
-    def built(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:
+    def built(context: dg.AssetExecutionContext) -> Iterator[Any]:
         problem: KhoError | None = None
-        results = []
+        results: list[Built] = []
         try:
             number, results = pipeline.build(models, subject, night_of(context))
             context.log.info(f"{subject}: build {number}")
@@ -115,7 +117,7 @@ def _gate_asset(models: Graph, subject: str, tags: dict[str, str]) -> dg.AssetsD
         description=f"Cổng chất lượng lĩnh vực {pipeline.SUBJECTS_VI[subject]}: phần thay đổi được đóng băng rồi kiểm tra. "
         "The quality gate: what changes is frozen, then checked; nothing else can be released.",
     )  # fmt: skip
-    def checked(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def checked(context: dg.AssetExecutionContext) -> Any:
         from orchestration.contracts import load_all
 
         problem: KhoError | None = None
@@ -125,7 +127,9 @@ def _gate_asset(models: Graph, subject: str, tags: dict[str, str]) -> dg.AssetsD
             problem = error
         if problem is not None:
             raise failure(problem)
-        changes = "\n".join(f"| {f.table} | {'✓' if f.baseline else ''} | {f.inserted} | {f.updated} | {f.deleted} |" for f in frozen)
+        changes = "\n".join(
+            f"| {f.table} | {'✓' if f.baseline else ''} | {f.inserted} | {f.updated} | {f.deleted} |" for f in frozen
+        )
         return dg.MaterializeResult(
             metadata={
                 "kho/build": result.build, "kho/verdict": result.verdict, "kho/full_scan": result.full_scan,
@@ -158,7 +162,7 @@ def _release_asset(models: Graph, subject: str, tags: dict[str, str]) -> dg.Asse
         description=f"Bản phát hành lĩnh vực {pipeline.SUBJECTS_VI[subject]}: cơ sở dữ liệu tự kiểm tra sổ cái trước khi nhận. "
         "The release: the database itself checks the ledger before it takes the rows in.",
     )  # fmt: skip
-    def released(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    def released(context: dg.AssetExecutionContext) -> Any:
         problem: KhoError | None = None
         try:
             outcome = pipeline.release(models, subject, night_of(context), by=f"dagster {context.run.run_id[:8]}")
@@ -167,8 +171,16 @@ def _release_asset(models: Graph, subject: str, tags: dict[str, str]) -> dg.Asse
         if problem is not None:
             raise failure(problem)
         for model in models.tables(subject):
-            context.log_event(dg.AssetMaterialization(asset_key=live_key(model), metadata=_live_facts(model, outcome.release)))
-        return dg.MaterializeResult(metadata={"kho/release": outcome.release, "kho/state": outcome.state, "kho/because": outcome.because_vi or "–"})
+            context.log_event(
+                dg.AssetMaterialization(asset_key=live_key(model), metadata=_live_facts(model, outcome.release))
+            )
+        return dg.MaterializeResult(
+            metadata={
+                "kho/release": outcome.release,
+                "kho/state": outcome.state,
+                "kho/because": outcome.because_vi or "–",
+            }
+        )
 
     return released
 
@@ -185,13 +197,26 @@ def _live_facts(model: Model, release: int) -> dict[str, Any]:
     """Size and a few rows of a released table; columns that are classified as personal are left out."""
     from psycopg import sql
 
-    shown = [name for name, c in model.columns.items() if c["meta"].get("classification") not in ("personal", "sensitive") and not name.startswith("_")]
+    shown = [
+        name
+        for name, c in model.columns.items()
+        if c["meta"].get("classification") not in ("personal", "sensitive") and not name.startswith("_")
+    ]
     table = sql.Identifier(model.subject or "", model.name)
     with connect("analyst") as connection:
-        size = connection.execute("select reltuples::bigint from pg_class where oid = to_regclass(%s)", (f"{model.subject}.{model.name}",)).fetchone()
+        size = connection.execute(
+            "select reltuples::bigint from pg_class where oid = to_regclass(%s)", (f"{model.subject}.{model.name}",)
+        ).fetchone()
         rows = connection.execute(
             sql.SQL("select {} from {} limit 5").format(sql.SQL(", ").join(map(sql.Identifier, shown[:8])), table)
         ).fetchall()
     lines = ["| " + " | ".join(shown[:8]) + " |", "|" + "---|" * len(shown[:8])]
-    lines += ["| " + " | ".join("" if value is None else str(value).replace("|", "\\|") for value in row) + " |" for row in rows]
-    return {"kho/release": release, "dagster/row_count": max(0, int(size[0])) if size else 0, "Xem trước / preview": dg.MetadataValue.md("\n".join(lines))}
+    lines += [
+        "| " + " | ".join("" if value is None else str(value).replace("|", "\\|") for value in row) + " |"
+        for row in rows
+    ]
+    return {
+        "kho/release": release,
+        "dagster/row_count": max(0, int(size[0])) if size else 0,
+        "Xem trước / preview": dg.MetadataValue.md("\n".join(lines)),
+    }

@@ -268,10 +268,13 @@ class _Landing:
 
     def _finish_first_load(self, loaded: Loaded) -> None:
         run = self.connection.execute
-        for column, default in (("_delivery", None), ("_deleted", "false")):
-            run(sql.SQL("alter table {} alter column {} set not null").format(self.raw, sql.Identifier(column)))
-            how = "drop default" if default is None else f"set default {default}"
-            run(sql.SQL("alter table {} alter column {} " + how).format(self.raw, sql.Identifier(column)))
+        # One statement, one look at the rows.
+        run(
+            sql.SQL(
+                "alter table {} alter column _delivery set not null, alter column _delivery drop default,"
+                " alter column _deleted set not null, alter column _deleted set default false"
+            ).format(self.raw)
+        )
         for contract_column in self.contract.columns:
             run(
                 sql.SQL("comment on column {}.{} is {}").format(

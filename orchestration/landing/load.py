@@ -24,6 +24,8 @@ Sql = sql.Composable
 Columns = tuple[str | None, ...]
 #: Rows are numbered as people see them: the header of a CSV file is row 1.
 _HEADER_ROWS = {"csv": 1, "binary": 0, "xlsx": 0, "json": 0}
+#: SQLSTATEs of COPY for bytes that are no character of the encoding, the byte 0 included.
+_NOT_UTF8 = ("22021", "22P05")
 
 
 @dataclass(slots=True)
@@ -99,9 +101,7 @@ class Loader:
         received = self._copy(target, [str(name) for name in columns], stream, NotClean)
         breaches: list[Sql] = [rule.broken for rule in contract_rules.rules(self.contract, as_text=False, value_of=contract_rules.raw_name)]
         breaches += contract_rules.uncanonical(self.contract)
-        if breaches and self.count(
-            "select count(*) from {target} i where {breaches}", target=target, breaches=sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in breaches)
-        ):
+        if self.count("select count(*) from {target} i where {breaches}", target=target, breaches=_any(breaches)):
             raise NotClean
         if not self._unique(target):
             raise NotClean
@@ -134,10 +134,17 @@ class Loader:
             state = error.sqlstate or ""
         if failure is not None:
             raise failure
+        if state in _NOT_UTF8:
+            raise KhoError(
+                "encoding",
+                vi=f"{self.name}: dòng {line} không phải UTF-8; hãy lưu lại tệp với mã UTF-8",
+                en=f"{self.name}: line {line} is not UTF-8; save the file as UTF-8",
+                where={"file": self.name, "row": line, "rule": "encoding"},
+            )
         raise KhoError(
             "unreadable",
-            vi=f"{self.name}, dòng {line}: không đọc được (sai số cột, dấu nháy hoặc bảng mã)",
-            en=f"{self.name}, row {line}: unreadable (wrong number of columns, quoting or encoding)",
+            vi=f"{self.name}, dòng {line}: không đọc được (sai số cột hoặc dấu nháy)",
+            en=f"{self.name}, row {line}: unreadable (wrong number of columns or quoting)",
             where={"file": self.name, "row": line, "sqlstate": state},
         )
 
@@ -146,8 +153,8 @@ class Loader:
     def general(self, target: Sql, columns: Columns, extra: tuple[str, ...], stream: Iterable[bytes], *, as_raw: bool) -> Loaded:
         """Split the delivery into `target` (good rows, keyed) and quarantine."""
         as_text = self.encoding != "binary"
-        incoming, odd, bad = self.scratch("in"), self.scratch("odd"), self.scratch("bad")
-        loaded = Loaded(table="", scratch=["in", "odd", "bad"])
+        incoming, suspect, odd, bad = (self.scratch(name) for name in ("in", "suspect", "odd", "bad"))
+        loaded = Loaded(table="", scratch=["in", "suspect", "odd", "bad"])
         types = {c.name: c.pg_type for c in self.contract.columns}
         numbers = iter(range(len(columns)))
         stored = [name or f"_x{next(numbers)}" for name in columns]  # a column the contract does not have keeps its place
@@ -158,11 +165,19 @@ class Loader:
             ),
         )  # fmt: skip
         loaded.received = self._copy(incoming, stored, stream, None)
-        rules = contract_rules.rules(self.contract, as_text=as_text)
-        # One scan finds the few rows that break a rule or need cleaning; all others are taken as they stand.
+        # One scan sets aside the rows that may need cleaning or break a rule; all others are taken as they stand.
+        texts = [column for column in self.contract.columns if as_text or contract_rules.is_text(column)]
+        doubts = [contract_rules.odd(texts)]
+        doubts += [rule.broken for rule in contract_rules.rules(self.contract, as_text=as_text, value_of=lambda c: contract_rules.kept(c, False, as_text=as_text))]
         self.run(
-            "create unlogged table {odd} as select c.row_id, ({breaches}) as broken from {kept} c where c.is_odd or ({breaches})", odd=odd,
-            kept=self._kept_rows(as_text), breaches=sql.SQL(" or ").join(sql.SQL("({})").format(rule.broken) for rule in rules) or sql.SQL("false"),
+            "create unlogged table {suspect} as select i.ctid as row_id from {incoming} i where {doubts}", suspect=suspect, incoming=incoming,
+            doubts=_any(doubts),
+        )  # fmt: skip
+        rules = contract_rules.rules(self.contract, as_text=as_text)
+        self.run(
+            """create unlogged table {odd} as select i.ctid as row_id, ({broken}) as broken
+                 from {suspect} s join {incoming} i on i.ctid = s.row_id cross join lateral {kept} c""",
+            odd=odd, broken=_any([rule.broken for rule in rules]), suspect=suspect, incoming=incoming, kept=self._kept_row(as_text),
         )  # fmt: skip
         self.run("create unlogged table {bad} as select row_id, false as conflict from {odd} where broken", bad=bad, odd=odd)
         n_bad = self.count("select count(*) from {bad}", bad=bad)
@@ -182,26 +197,22 @@ class Loader:
             loaded.keyless = self._quarantine(rules, stored, extra)
         return loaded
 
-    def _kept_rows(self, as_text: bool) -> Sql:
-        """The incoming rows as Kho keeps them, every value computed once (`offset 0` keeps the planner from repeating it), with row_id and is_odd."""
-        texts = [column for column in self.contract.columns if as_text or contract_rules.is_text(column)]
+    def _kept_row(self, as_text: bool) -> Sql:
+        """An incoming row `i` as Kho keeps it, each value computed once: `offset 0` keeps the planner from writing it in wherever it is named."""
         values = (
-            sql.SQL("{} as {}").format(contract_rules.kept(column, sql.SQL("i.is_odd"), as_text=as_text), sql.Identifier(column.name))
-            for column in self.contract.columns
+            sql.SQL("{} as {}").format(contract_rules.kept(column, True, as_text=as_text), sql.Identifier(column.name)) for column in self.contract.columns
         )
-        return sql.SQL(
-            "(select i.row_id, i.is_odd, {values} from (select i.*, i.ctid as row_id, {odd} as is_odd from {incoming} i offset 0) i offset 0)"
-        ).format(values=sql.SQL(", ").join(values), odd=contract_rules.odd(texts), incoming=self.scratch("in"))
+        return sql.SQL("(select {} offset 0)").format(sql.SQL(", ").join(values))
 
     def _typed_values(self, as_text: bool) -> Sql:
         """The select list of the good rows, for incoming rows `i` left joined to the odd ones `o`."""
         return sql.SQL(", ").join(
-            sql.SQL("{} as {}").format(self._typed_value(column, sql.SQL("o.row_id is not null"), as_text), sql.Identifier(column.name))
+            sql.SQL("{} as {}").format(self._typed_value(column, as_text), sql.Identifier(column.name))
             for column in self.contract.columns
         )
 
-    def _typed_value(self, column: Column, is_odd: Sql, as_text: bool) -> Sql:
-        value = contract_rules.kept(column, is_odd, as_text=as_text)
+    def _typed_value(self, column: Column, as_text: bool) -> Sql:
+        value = contract_rules.kept(column, sql.SQL("o.row_id is not null"), as_text=as_text)
         return contract_rules.typed(column, value) if as_text else value
 
     def _settle_duplicates(self, loaded: Loaded, target: Sql, values: Sql, technical: Sql, as_text: bool) -> int:
@@ -250,18 +261,13 @@ class Loader:
         number: Sql = sql.SQL("i._row") if "_row" in stored else sql.SQL("n.place + {}").format(sql.Literal(_HEADER_ROWS[self.encoding]))
         order = sql.SQL("")
         if "_row" not in stored:
-            # A table filled by one COPY is scanned in the order of the file.
-            self.connection.execute("set local synchronize_seqscans = off")
+            # A table filled by one COPY is scanned in the order of the file, by one process from the start.
+            self.connection.execute("set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0")
             order = sql.SQL(" join (select o.ctid as row_id, row_number() over () as place from {} o) n on n.row_id = b.row_id").format(incoming)
         key_broken = [rule.broken for rule in rules if rule.column.name in contract.key]
         usable = sql.SQL("not ({})").format(sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in key_broken)) if key_broken else sql.SQL("true")
         as_text, kept = self.encoding != "binary", contract_rules.kept_name
-        kept_row = sql.SQL("(select {} offset 0)").format(
-            sql.SQL(", ").join(
-                sql.SQL("{} as {}").format(contract_rules.kept(column, sql.SQL("true"), as_text=as_text), sql.Identifier(column.name))
-                for column in contract.columns
-            )
-        )
+        kept_row = self._kept_row(as_text)
         key_json = sql.SQL("jsonb_build_object({})").format(
             sql.SQL(", ").join(
                 sql.SQL("{}, ({})::text").format(
@@ -286,6 +292,8 @@ class Loader:
                  from {bad} b join {incoming} i on i.ctid = b.row_id cross join lateral {kept_row} c{order}""",
             q=q, kept_row=kept_row, number=number, usable=usable, key_json=key_json, content=content, bad=bad, incoming=incoming, order=order,
         )  # fmt: skip
+        self.connection.execute("set local max_parallel_workers_per_gather to default")
+        self.run("analyze {q}", q=q)  # else its rows are looked up by reading all of the incoming table
         self.run(
             """insert into quarantine.row (quarantine_id, dataset, delivery_id, row_number, key, content)
                select quarantine_id, {dataset}, {delivery}, row_number, key, content from {q}""",
@@ -317,3 +325,6 @@ class Loader:
         return self.count("select count(*) from {q} where key is null", q=q)
 
 
+def _any(conditions: Iterable[Sql]) -> Sql:
+    """True where one of the conditions is."""
+    return sql.SQL(" or ").join(sql.SQL("({})").format(condition) for condition in conditions) or sql.SQL("false")

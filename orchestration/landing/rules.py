@@ -52,22 +52,21 @@ def odd(columns: Sequence[Column]) -> Sql:
     return sql.SQL("concat_ws(E'\\x01', {}) ~ {}").format(names, sql.Literal(_ODD))
 
 
-def kept(column: Column, is_odd: Sql, *, as_text: bool) -> Sql:
+def kept(column: Column, is_odd: Sql | bool, *, as_text: bool) -> Sql:
     """The delivered value as Kho keeps it: NFC, no outer blanks, nothing where there is nothing; the contract's default applied.
 
-    `is_odd`: whether the row has to be looked at so closely.
+    `is_odd`: whether the row may need the cleaning at all.
     """
     x = raw_name(column)
     if not as_text and not is_text(column):
         return x
     # Testing first costs a third of normalising everything.
-    cleaned = sql.SQL(
-        "case when {odd} then nullif(btrim(case when {x} is nfc normalized then {x} else normalize({x}, NFC) end, E' \\t\\r\\n\\u00a0'), '')"
-        " else {x} end"
-    ).format(odd=is_odd, x=x)
-    if column.default is None:
-        return cleaned
-    return sql.SQL("coalesce({}, {})").format(cleaned, sql.Literal(column.default))
+    value: Sql = sql.SQL("nullif(btrim(case when {x} is nfc normalized then {x} else normalize({x}, NFC) end, E' \\t\\r\\n\\u00a0'), '')").format(x=x)
+    if is_odd is False:
+        value = x
+    elif is_odd is not True:
+        value = sql.SQL("case when {} then {} else {} end").format(is_odd, value, x)
+    return value if column.default is None else sql.SQL("coalesce({}, {})").format(value, sql.Literal(column.default))
 
 
 def is_text(column: Column) -> bool:

@@ -64,7 +64,12 @@ def _translate(error: psycopg.Error, subject: str) -> KhoError:
     """A refusal of the database keeps its own words (they hold names only); anything else loses them."""
     state = error.sqlstate or ""
     if state in _REFUSALS:
-        return KhoError(state, vi=f"{subject}: {_REFUSALS[state]}", en=str(error.diag.message_primary), where={"relation": subject, "sqlstate": state})
+        return KhoError(
+            state,
+            vi=f"{subject}: {_REFUSALS[state]}",
+            en=str(error.diag.message_primary),
+            where={"relation": subject, "sqlstate": state},
+        )
     return pg_error(error, relation=subject)
 
 
@@ -80,7 +85,8 @@ def last_versions(subject: str) -> dict[str, str] | None:
     """Versions of the models by which the candidate was built last; None when it never was."""
     with connect("transform") as connection:
         row = connection.execute(
-            "select versions from kho.build where subject = %s and versions is not null order by build desc limit 1", (subject,)
+            "select versions from kho.build where subject = %s and versions is not null order by build desc limit 1",
+            (subject,),
         ).fetchone()
     return dict(row[0]) if row else None
 
@@ -98,7 +104,9 @@ def describe(subject: str, table: str, descriptions: dict[str, str]) -> None:
     import json
 
     with connect("release") as connection:
-        connection.execute("select release.describe(%s, %s, %s::jsonb)", (subject, table, json.dumps(descriptions, ensure_ascii=False)))
+        connection.execute(
+            "select release.describe(%s, %s, %s::jsonb)", (subject, table, json.dumps(descriptions, ensure_ascii=False))
+        )
 
 
 def fail(build: int, reason: str) -> None:
@@ -118,7 +126,8 @@ def diff(subject: str, build: int) -> list[Frozen]:
             connection.execute("select release.diff(%s, %s)", (subject, build))
             step("diff:before-commit")
             rows = connection.execute(
-                "select table_name, baseline, inserted, updated, deleted from kho.build_table where build = %s order by table_name", (build,)
+                "select table_name, baseline, inserted, updated, deleted from kho.build_table where build = %s order by table_name",
+                (build,),
             ).fetchall()
         step("diff:committed")
         return [Frozen(*row) for row in rows]
@@ -168,7 +177,9 @@ def rollback(subject: str, to_release: int, *, by: str) -> Promoted:
             row = connection.execute("select release.rollback(%s, %s, %s)", (subject, to_release, by)).fetchone()
             assert row is not None
             ledger.append(connection, "rollback", subject, int(row[0]))
-            build = connection.execute("select build from kho.release where subject = %s and release = %s", (subject, row[0])).fetchone()
+            build = connection.execute(
+                "select build from kho.release where subject = %s and release = %s", (subject, row[0])
+            ).fetchone()
             assert build is not None
         return Promoted(subject, int(row[0]), int(build[0]))
     except psycopg.Error as error:

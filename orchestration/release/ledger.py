@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def _mac(key: bytes, seq: int, at: str, kind: str, subject: str, ref: int, payload_hash: bytes, prev: bytes) -> bytes:
-    message = json.dumps([seq, at, kind, subject, ref, payload_hash.hex(), prev.hex()], separators=(",", ":"), ensure_ascii=False)
+    message = json.dumps(
+        [seq, at, kind, subject, ref, payload_hash.hex(), prev.hex()], separators=(",", ":"), ensure_ascii=False
+    )
     return hmac.new(key, message.encode(), hashlib.sha256).digest()
 
 
@@ -29,7 +31,9 @@ def append(connection: psycopg.Connection, kind: str, subject: str, ref: int) ->
 
     Only one transaction at a time gets past this point; the deferred foreign keys refuse evidence that was not appended.
     """
-    link = connection.execute("select seq, at, payload_hash, prev from kho.ledger_next(%s, %s, %s)", (kind, subject, ref)).fetchone()
+    link = connection.execute(
+        "select seq, at, payload_hash, prev from kho.ledger_next(%s, %s, %s)", (kind, subject, ref)
+    ).fetchone()
     assert link is not None
     seq, at, payload_hash, prev = link
     mac = _mac(settings.ledger_key(), seq, at, kind, subject, ref, payload_hash, prev)
@@ -56,7 +60,8 @@ class Fault:
 def verify(connection: psycopg.Connection, anchor: Path | None = None) -> tuple[Head, list[Fault]]:
     """Check every link, every piece of evidence and, with `anchor`, that the exported head is still in the chain.
 
-    A flipped byte in evidence breaks its payload hash; a changed link its MAC; a rebuilt chain or a cut tail misses the anchor.
+    A flipped byte in evidence breaks its payload hash; a changed link its MAC; evidence slipped in has no link; a rebuilt chain or a
+    cut tail misses the anchor.
     """
     key = settings.ledger_key()
     faults: list[Fault] = []
@@ -68,7 +73,7 @@ def verify(connection: psycopg.Connection, anchor: Path | None = None) -> tuple[
                        else exists (select from kho.release r where r.subject = l.subject and r.release = l.ref and r.kind = l.kind) end
              from kho.ledger l order by l.seq"""
     ).fetchall()
-    hashes = dict(
+    hashes: dict[int, bytes] = dict(
         connection.execute(
             """select l.seq, kho.evidence(l.kind, l.subject, l.ref) from kho.ledger l
                 where case when l.kind = 'receipt' then exists (select from kho.delivery d where d.dataset = l.subject and d.delivery_id = l.ref)
@@ -79,14 +84,39 @@ def verify(connection: psycopg.Connection, anchor: Path | None = None) -> tuple[
     for seq, at, kind, subject, ref, payload_hash, prev_in_row, mac, there in rows:
         if seq != last + 1:
             faults.append(Fault(seq, f"thiếu mắt xích {last + 1}", f"link {last + 1} is missing"))
-        if prev_in_row != prev or not hmac.compare_digest(mac, _mac(key, seq, at, kind, subject, ref, payload_hash, prev_in_row)):
+        if prev_in_row != prev or not hmac.compare_digest(
+            mac, _mac(key, seq, at, kind, subject, ref, payload_hash, prev_in_row)
+        ):
             faults.append(Fault(seq, "mắt xích đã bị sửa", "the link has been altered"))
         if not there:
-            faults.append(Fault(seq, f"mất bằng chứng {kind} {subject} {ref}", f"evidence {kind} {subject} {ref} is gone"))
+            faults.append(
+                Fault(seq, f"mất bằng chứng {kind} {subject} {ref}", f"evidence {kind} {subject} {ref} is gone")
+            )
         elif hashes.get(seq) != payload_hash:
-            faults.append(Fault(seq, f"bằng chứng {kind} {subject} {ref} đã bị sửa", f"evidence {kind} {subject} {ref} has been altered"))
+            faults.append(
+                Fault(
+                    seq,
+                    f"bằng chứng {kind} {subject} {ref} đã bị sửa",
+                    f"evidence {kind} {subject} {ref} has been altered",
+                )
+            )
         prev, last = mac, seq
         macs[seq] = mac.hex()
+    unlinked = connection.execute(
+        """select e.kind, e.subject, e.ref
+             from (select 'receipt' as kind, dataset as subject, delivery_id as ref from kho.delivery
+                   union all select 'gate', subject, build from kho.gate
+                   union all select kind, subject, release from kho.release) e
+            where not exists (select from kho.ledger l where l.kind = e.kind and l.subject = e.subject and l.ref = e.ref)"""
+    ).fetchall()
+    for kind, subject, ref in unlinked:
+        faults.append(
+            Fault(
+                last,
+                f"bằng chứng {kind} {subject} {ref} không có trong sổ",
+                f"evidence {kind} {subject} {ref} is not in the ledger",
+            )
+        )
     head = Head(last, prev.hex() if last else "")
     if anchor is not None:
         exported = read_anchor(anchor)
@@ -115,4 +145,9 @@ def read_anchor(path: Path) -> Head:
         return Head(int(content["seq"]), str(content["mac"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = type(error).__name__
-    raise KhoError("anchor", vi=f"không đọc được tệp neo {path} ({reason})", en=f"{path} is not an anchor ({reason})", where={"file": str(path)})
+    raise KhoError(
+        "anchor",
+        vi=f"không đọc được tệp neo {path} ({reason})",
+        en=f"{path} is not an anchor ({reason})",
+        where={"file": str(path)},
+    )

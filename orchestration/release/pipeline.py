@@ -66,7 +66,11 @@ def build(graph: Graph, subject: str, night: date, *, full_refresh: bool = False
     missing = missing_inputs(graph, subject)
     if missing:
         names = ", ".join(missing)
-        blocked = Blocked("blocked", vi=f"{SUBJECTS_VI[subject]} bị chặn: chưa từng có {names}", en=f"{subject} is blocked: never received {names}")
+        blocked = Blocked(
+            "blocked",
+            vi=f"{SUBJECTS_VI[subject]} bị chặn: chưa từng có {names}",
+            en=f"{subject} is blocked: never received {names}",
+        )
         record(subject, night, "blocked", None, blocked.vi, blocked.en)
         raise blocked
     from orchestration.warehouse import dbt
@@ -87,7 +91,9 @@ def build(graph: Graph, subject: str, night: date, *, full_refresh: bool = False
     raise failure
 
 
-def check(subject: str, build_number: int, night: date, contracts: list[Contract]) -> tuple[list[builds.Frozen], GateResult]:
+def check(
+    subject: str, build_number: int, night: date, contracts: list[Contract]
+) -> tuple[list[builds.Frozen], GateResult]:
     """Freeze the delta of a build and run the gate on it. A red gate is a result, not an error."""
     from expectations import gate
 
@@ -111,7 +117,9 @@ def check(subject: str, build_number: int, night: date, contracts: list[Contract
 def rule_versions(subject: str, contracts: list[Contract]) -> list[str]:
     """What besides the suites decides what must hold: the contracts of the subject."""
     return sorted(
-        f"{contract.id} {hashlib.sha256(contract.path.read_bytes()).hexdigest()}" for contract in contracts if contract.subject == subject
+        f"{contract.id} {hashlib.sha256(contract.path.read_bytes()).hexdigest()}"
+        for contract in contracts
+        if contract.subject == subject
     )
 
 
@@ -121,7 +129,11 @@ def release(graph: Graph, subject: str, night: date, *, by: str = "kho") -> Outc
     try:
         promoted = builds.promote(subject, by=by)
         for model in graph.tables(subject):
-            builds.describe(subject, model.name, {"": model.description} | {name: c["description"] for name, c in model.columns.items()})
+            builds.describe(
+                subject,
+                model.name,
+                {"": model.description} | {name: c["description"] for name, c in model.columns.items()},
+            )
         stale = stale_datasets(graph.datasets(subject), night)
         names = ", ".join(stale)
         vi = f"dùng số liệu lần trước của {names}" if stale else ""
@@ -141,7 +153,9 @@ def release(graph: Graph, subject: str, night: date, *, by: str = "kho") -> Outc
                 (build_number,),
             ).fetchone()
             if reasons is not None and reasons[0] is not None:
-                failure = KhoError("held", vi=f"{SUBJECTS_VI[subject]} bị giữ: {reasons[0]}", en=f"{subject} is held: {reasons[1]}")
+                failure = KhoError(
+                    "held", vi=f"{SUBJECTS_VI[subject]} bị giữ: {reasons[0]}", en=f"{subject} is held: {reasons[1]}"
+                )
     if state == "held" or not _already_recorded(subject, night):
         record(subject, night, state, build_number, failure.vi, failure.en)
     raise failure
@@ -150,7 +164,9 @@ def release(graph: Graph, subject: str, night: date, *, by: str = "kho") -> Outc
 def _already_recorded(subject: str, night: date) -> bool:
     """Whether an earlier step of this night said why the subject cannot be released (blocked, failed): that reason stays."""
     with connect("release") as connection:
-        row = connection.execute("select state from kho.subject_night where subject = %s and night = %s", (subject, night)).fetchone()
+        row = connection.execute(
+            "select state from kho.subject_night where subject = %s and night = %s", (subject, night)
+        ).fetchone()
     return row is not None and row[0] in ("blocked", "failed")
 
 

@@ -1,19 +1,18 @@
 """CSV files from a drop folder.
 
 Purpose: hand over the original bytes with the contract column of each of their columns.
-Belongs here: header line, encoding. Stays out: the rows; COPY reads them.
+Belongs here: the header line. Stays out: the rows; COPY reads them, and tells of another encoding.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from orchestration.contracts.model import Contract
 from orchestration.errors import KhoError
-from orchestration.sources.delivery import CHUNK, Delivery, match_headers
+from orchestration.sources.delivery import Delivery, match_headers
 from orchestration.sources.folder import DropFile, as_of, chunks, complete_files, deliveries, drop_folder, put_away
 
 
@@ -34,7 +33,6 @@ def probe_csv(contract: Contract, env: Mapping[str, str]) -> list[str]:
 
 
 def _describe(contract: Contract, file: DropFile) -> Delivery:
-    _refuse_other_encodings(file.path)
     columns, extra = match_headers(contract, read_header(file.path), file.path.name)
     return Delivery(
         name=file.path.name,
@@ -53,10 +51,12 @@ def read_header(path: Path) -> list[str]:
     failure = None
     header: list[str] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        # Only the header is judged here, however much of the rows comes along with it.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
             header = next(csv.reader(stream), [])
-    except UnicodeDecodeError:
-        failure = _not_utf8(path, 1)
+        "".join(header).encode()
+    except UnicodeEncodeError:
+        failure = _not_utf8(path)
     except csv.Error:
         failure = KhoError(
             "file_format",
@@ -76,31 +76,10 @@ def read_header(path: Path) -> list[str]:
     return header
 
 
-def _refuse_other_encodings(path: Path) -> None:
-    """One pass, so that a wrong encoding is told with its line instead of by COPY with the value."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    line = 1
-    bad = False
-    with path.open("rb") as stream:
-        while not bad:
-            block = stream.read(CHUNK)
-            try:
-                decoder.decode(block, final=not block)
-                bad = b"\0" in block
-                line += block[: block.find(b"\0")].count(b"\n") if bad else block.count(b"\n")
-            except UnicodeDecodeError as exc:
-                line += exc.object[: exc.start].count(b"\n")
-                bad = True
-            if not block:
-                break
-    if bad:
-        raise _not_utf8(path, line)
-
-
-def _not_utf8(path: Path, line: int) -> KhoError:
+def _not_utf8(path: Path) -> KhoError:
     return KhoError(
         "encoding",
-        f"{path.name}: dòng {line} không phải UTF-8; hãy lưu lại tệp với mã UTF-8",
-        f"{path.name}: line {line} is not UTF-8; save the file as UTF-8",
-        {"file": path.name, "row": line, "rule": "encoding"},
+        f"{path.name}: dòng 1 không phải UTF-8; hãy lưu lại tệp với mã UTF-8",
+        f"{path.name}: line 1 is not UTF-8; save the file as UTF-8",
+        {"file": path.name, "row": 1, "rule": "encoding"},
     )

@@ -51,13 +51,20 @@ class Graph:
 
     def subjects(self) -> list[str]:
         """Subjects that have warehouse models, inputs before their readers. KhoError when subjects read each other in a circle."""
-        reads = {subject: self.reads(subject) for subject in sorted({m.subject for m in self.models.values() if m.layer == "warehouse" and m.subject})}
+        reads = {
+            subject: self.reads(subject)
+            for subject in sorted({m.subject for m in self.models.values() if m.layer == "warehouse" and m.subject})
+        }
         ordered: list[str] = []
         while len(ordered) < len(reads):
             ready = [s for s in reads if s not in ordered and reads[s] <= set(ordered)]
             if not ready:
                 circle = ", ".join(s for s in reads if s not in ordered)
-                raise KhoError("subject_circle", vi=f"các lĩnh vực đọc vòng nhau: {circle}", en=f"subjects read each other in a circle: {circle}")
+                raise KhoError(
+                    "subject_circle",
+                    vi=f"các lĩnh vực đọc vòng nhau: {circle}",
+                    en=f"subjects read each other in a circle: {circle}",
+                )
             ordered += ready
         return ordered
 
@@ -77,7 +84,11 @@ class Graph:
             waiting += [self.models[name] for name in model.depends_on]
         ordered: dict[str, Model] = {}
         while len(ordered) < len(found):
-            ready = [m for m in found.values() if m.name not in ordered and all(n in ordered or n not in found for n in m.depends_on)]
+            ready = [
+                m
+                for m in found.values()
+                if m.name not in ordered and all(n in ordered or n not in found for n in m.depends_on)
+            ]
             ordered.update((m.name, m) for m in sorted(ready, key=lambda m: m.name))
         return list(ordered.values())
 
@@ -111,7 +122,13 @@ def environment(*, offline: bool) -> dict[str, str]:
     from orchestration.warehouse import connections
 
     if offline:
-        return {"KHO_PG_HOST": "localhost", "KHO_PG_PORT": "5432", "KHO_PG_DATABASE": connections.database_name(), "KHO_PG_USER": "kho_transform", "KHO_PG_PASSWORD": ""}
+        return {
+            "KHO_PG_HOST": "localhost",
+            "KHO_PG_PORT": "5432",
+            "KHO_PG_DATABASE": connections.database_name(),
+            "KHO_PG_USER": "kho_transform",
+            "KHO_PG_PASSWORD": "",
+        }
     connections.ensure_running()
     parts = connections.parts("transform")
     return {
@@ -131,8 +148,27 @@ def _invoke(arguments: list[str], manifest: Manifest | None = None, *, offline: 
         os.environ.update(environment(offline=offline), DBT_SEND_ANONYMOUS_USAGE_STATS="0", DO_NOT_TRACK="1")
         try:
             return dbtRunner(manifest=manifest).invoke(
-                ["--quiet", "--log-level", "none", "--log-level-file", "none", "--no-use-colors", "--no-version-check", *arguments]
-                + ["--project-dir", project, "--profiles-dir", project, "--target-path", str(target), "--log-path", str(target), "--no-write-json"]
+                [
+                    "--quiet",
+                    "--log-level",
+                    "none",
+                    "--log-level-file",
+                    "none",
+                    "--no-use-colors",
+                    "--no-version-check",
+                    *arguments,
+                ]
+                + [
+                    "--project-dir",
+                    project,
+                    "--profiles-dir",
+                    project,
+                    "--target-path",
+                    str(target),
+                    "--log-path",
+                    str(target),
+                    "--no-write-json",
+                ]
             )
         finally:
             os.environ.clear()
@@ -143,7 +179,11 @@ def _invoke(arguments: list[str], manifest: Manifest | None = None, *, offline: 
 def _parsed(fingerprint: str) -> Manifest:
     done = _invoke(["parse"], offline=True)
     if not done.success or done.result is None:
-        raise KhoError("dbt_parse", vi=f"dbt không đọc được dự án: {done.exception}", en=f"dbt cannot parse the project: {done.exception}")
+        raise KhoError(
+            "dbt_parse",
+            vi=f"dbt không đọc được dự án: {done.exception}",
+            en=f"dbt cannot parse the project: {done.exception}",
+        )
     return done.result
 
 
@@ -173,7 +213,9 @@ def _graph(fingerprint: str) -> Graph:
 
 
 def _read_models(parsed: Manifest) -> Iterator[Model]:
-    macros = hashlib.sha256("".join(sorted(m.macro_sql for m in parsed.macros.values() if m.package_name == "kho")).encode())
+    macros = hashlib.sha256(
+        "".join(sorted(m.macro_sql for m in parsed.macros.values() if m.package_name == "kho")).encode()
+    )
     for node in parsed.nodes.values():
         if node.resource_type != "model":
             continue
@@ -184,14 +226,24 @@ def _read_models(parsed: Manifest) -> Iterator[Model]:
             subject=node.fqn[2] if layer in ("intermediate", "warehouse") else None,
             description=node.description,
             columns={
-                name: {"type": column.data_type, "description": column.description, "meta": dict(column.config.meta or {})}
+                name: {
+                    "type": column.data_type,
+                    "description": column.description,
+                    "meta": dict(column.config.meta or {}),
+                }
                 for name, column in node.columns.items()
             },
             meta=dict(node.config.meta),
             depends_on=[parsed.nodes[i].name for i in node.depends_on.nodes if i.startswith("model.")],
-            sources=[f"{parsed.sources[i].source_name}.{parsed.sources[i].name}" for i in node.depends_on.nodes if i.startswith("source.")],
+            sources=[
+                f"{parsed.sources[i].source_name}.{parsed.sources[i].name}"
+                for i in node.depends_on.nodes
+                if i.startswith("source.")
+            ],
             path=node.original_file_path,
-            version=hashlib.sha256(f"{macros.hexdigest()} {node.raw_code} {node.config.materialized}".encode()).hexdigest()[:16],
+            version=hashlib.sha256(
+                f"{macros.hexdigest()} {node.raw_code} {node.config.materialized}".encode()
+            ).hexdigest()[:16],
         )
 
 
@@ -213,7 +265,10 @@ def build(names: Iterable[str], *, full_refresh: bool = False) -> list[Built]:
     failed = [r.node.name for r in results if str(r.status) not in ("success", "pass")]
     skipped = sorted(set(selected) - {r.node.name for r in results})
     if not done.success or failed or skipped:
-        broken = ", ".join(sorted(r.node.name for r in results if str(r.status) in ("error", "fail"))) or type(done.exception).__name__
+        broken = (
+            ", ".join(sorted(r.node.name for r in results if str(r.status) in ("error", "fail")))
+            or type(done.exception).__name__
+        )
         raise KhoError(
             "dbt_build",
             vi=f"dbt không dựng được: {broken} (xem lý do: `kho dbt run --select {selected[-1]}`)",

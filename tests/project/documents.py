@@ -106,8 +106,17 @@ def variables_documented() -> set[str]:
     return set(re.findall(r"^\| `([A-Z][A-Z0-9_]+)` \|", text, re.MULTILINE))
 
 
+def variables_of_contracts() -> dict[str, str]:
+    """Variable -> a contract that names it."""
+    found = {}
+    for path in sorted(ROOT.glob("assets/**/*.yaml")):
+        for name in re.findall(r"\$\{([A-Z_]+)\}", path.read_text(encoding="utf-8")):
+            found[name] = str(path.relative_to(ROOT))
+    return found
+
+
 def variables_read() -> dict[str, str]:
-    """Variable -> a file that reads it: code, dbt profile, contracts, Makefile."""
+    """Variable -> a file that reads it: code, dbt profile, Makefile."""
     found: dict[str, str] = {}
     for folder in ("orchestration", "expectations", "simulator", "benchmarks"):
         for path in sorted((ROOT / folder).rglob("*.py")):
@@ -117,7 +126,6 @@ def variables_read() -> dict[str, str]:
     for pattern, expression in (
         ("dbt_project/*.yml", r"env_var\('([A-Z_]+)'"),
         ("dbt_project/models/**/*.sql", r"env_var\('([A-Z_]+)'"),
-        ("assets/**/*.yaml", r"\$\{([A-Z_]+)\}"),
     ):
         for path in sorted(ROOT.glob(pattern)):
             for name in re.findall(expression, path.read_text(encoding="utf-8")):
