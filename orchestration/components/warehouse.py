@@ -117,7 +117,7 @@ def _gate_asset(models: Graph, subject: str, tags: dict[str, str]) -> dg.AssetsD
         description=f"Cổng chất lượng lĩnh vực {pipeline.SUBJECTS_VI[subject]}: phần thay đổi được đóng băng rồi kiểm tra. "
         "The quality gate: what changes is frozen, then checked; nothing else can be released.",
     )  # fmt: skip
-    def checked(context: dg.AssetExecutionContext) -> Any:
+    def checked(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         from orchestration.contracts import load_all
 
         problem: KhoError | None = None
@@ -162,7 +162,7 @@ def _release_asset(models: Graph, subject: str, tags: dict[str, str]) -> dg.Asse
         description=f"Bản phát hành lĩnh vực {pipeline.SUBJECTS_VI[subject]}: cơ sở dữ liệu tự kiểm tra sổ cái trước khi nhận. "
         "The release: the database itself checks the ledger before it takes the rows in.",
     )  # fmt: skip
-    def released(context: dg.AssetExecutionContext) -> Any:
+    def released(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]
         problem: KhoError | None = None
         try:
             outcome = pipeline.release(models, subject, night_of(context), by=f"dagster {context.run.run_id[:8]}")
