@@ -10,7 +10,7 @@ down_revision = None
 
 def upgrade() -> None:
     """Create tables and functions, owned by kho_owner."""
-    for name in ("tables", "ledger", "delta", "release"):
+    for name in ("tables", "ledger", "delta", "release", "history"):
         op.get_bind().exec_driver_sql(sql_file(name))
 
 
