@@ -90,6 +90,13 @@ class Kept:
         return str(self.path.relative_to(settings.home()))
 
 
+def blocks(path: Path) -> Iterator[bytes]:
+    """A kept file, read again."""
+    with path.open("rb", buffering=0) as file:
+        while block := file.read(1 << 18):
+            yield block
+
+
 def keys_beside(path: Path) -> Path:
     """The file of the key list that belongs to kept bytes."""
     return path.with_suffix(".keys")

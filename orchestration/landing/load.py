@@ -51,7 +51,9 @@ class NotClean(Exception):
 class Loader:
     """Loads one delivery in the caller's transaction. `open_stream` yields COPY bytes from the start, each time it is called."""
 
-    def __init__(self, connection: psycopg.Connection, contract: Contract, delivery_id: int, encoding: str, name: str) -> None:
+    def __init__(
+        self, connection: psycopg.Connection, contract: Contract, delivery_id: int, encoding: str, name: str
+    ) -> None:
         self.connection = connection
         self.contract = contract
         self.delivery_id = delivery_id
@@ -92,14 +94,18 @@ class Loader:
 
         `as_raw` makes it a raw table at once (a first load). Returns the rows received; raises NotClean.
         """
-        technical = sql.SQL(", _delivery bigint not null default {}, _deleted boolean not null default false").format(sql.Literal(self.delivery_id))
+        technical = sql.SQL(", _delivery bigint not null default {}, _deleted boolean not null default false").format(
+            sql.Literal(self.delivery_id)
+        )
         self.run(
             "create {kind} table {target} ({columns}{technical})", target=target, kind=sql.SQL("" if as_raw else "unlogged"),
             columns=sql.SQL(", ").join(sql.SQL("{} " + c.pg_type).format(sql.Identifier(c.name)) for c in self.contract.columns),
             technical=technical if as_raw else sql.SQL(""),
         )  # fmt: skip
         received = self._copy(target, [str(name) for name in columns], stream, NotClean)
-        breaches: list[Sql] = [rule.broken for rule in contract_rules.rules(self.contract, as_text=False, value_of=contract_rules.raw_name)]
+        breaches: list[Sql] = [
+            rule.broken for rule in contract_rules.rules(self.contract, as_text=False, value_of=contract_rules.raw_name)
+        ]
         breaches += contract_rules.uncanonical(self.contract)
         if self.count("select count(*) from {target} i where {breaches}", target=target, breaches=_any(breaches)):
             raise NotClean
@@ -119,7 +125,11 @@ class Loader:
 
     def _copy(self, target: Sql, columns: list[str], stream: Iterable[bytes], failure: type[Exception] | None) -> int:
         """COPY the stream into `target`; data that cannot be read raises `failure`, or a KhoError with the row's number."""
-        how = "format binary" if self.encoding == "binary" else f"format csv, header {'true' if self.encoding == 'csv' else 'false'}, encoding 'UTF8'"
+        how = (
+            "format binary"
+            if self.encoding == "binary"
+            else f"format csv, header {'true' if self.encoding == 'csv' else 'false'}, encoding 'UTF8'"
+        )
         statement = sql.SQL("copy {} ({}) from stdin with (" + how + ")").format(target, self._columns(columns))  # type: ignore[arg-type]
         line = None
         try:
@@ -138,7 +148,7 @@ class Loader:
             raise KhoError(
                 "encoding",
                 vi=f"{self.name}: dòng {line} không phải UTF-8; hãy lưu lại tệp với mã UTF-8",
-                en=f"{self.name}: line {line} is not UTF-8; save the file as UTF-8",
+                en=f"{self.name}: row {line} is not UTF-8; save the file as UTF-8",
                 where={"file": self.name, "row": line, "rule": "encoding"},
             )
         raise KhoError(
@@ -150,14 +160,18 @@ class Loader:
 
     # -- the general way --------------------------------------------------------------------------------------------------
 
-    def general(self, target: Sql, columns: Columns, extra: tuple[str, ...], stream: Iterable[bytes], *, as_raw: bool) -> Loaded:
+    def general(
+        self, target: Sql, columns: Columns, extra: tuple[str, ...], stream: Iterable[bytes], *, as_raw: bool
+    ) -> Loaded:
         """Split the delivery into `target` (good rows, keyed) and quarantine."""
         as_text = self.encoding != "binary"
         incoming, suspect, odd, bad = (self.scratch(name) for name in ("in", "suspect", "odd", "bad"))
         loaded = Loaded(table="", scratch=["in", "suspect", "odd", "bad"])
         types = {c.name: c.pg_type for c in self.contract.columns}
         numbers = iter(range(len(columns)))
-        stored = [name or f"_x{next(numbers)}" for name in columns]  # a column the contract does not have keeps its place
+        stored = [
+            name or f"_x{next(numbers)}" for name in columns
+        ]  # a column the contract does not have keeps its place
         self.run(
             "create unlogged table {incoming} ({columns})", incoming=incoming,
             columns=sql.SQL(", ").join(
@@ -168,7 +182,12 @@ class Loader:
         # One scan sets aside the rows that may need cleaning or break a rule; all others are taken as they stand.
         texts = [column for column in self.contract.columns if as_text or contract_rules.is_text(column)]
         doubts = [contract_rules.odd(texts)]
-        doubts += [rule.broken for rule in contract_rules.rules(self.contract, as_text=as_text, value_of=lambda c: contract_rules.kept(c, False, as_text=as_text))]
+        doubts += [
+            rule.broken
+            for rule in contract_rules.rules(
+                self.contract, as_text=as_text, value_of=lambda c: contract_rules.kept(c, False, as_text=as_text)
+            )
+        ]
         self.run(
             "create unlogged table {suspect} as select i.ctid as row_id from {incoming} i where {doubts}", suspect=suspect, incoming=incoming,
             doubts=_any(doubts),
@@ -179,7 +198,9 @@ class Loader:
                  from {suspect} s join {incoming} i on i.ctid = s.row_id cross join lateral {kept} c""",
             odd=odd, broken=_any([rule.broken for rule in rules]), suspect=suspect, incoming=incoming, kept=self._kept_row(as_text),
         )  # fmt: skip
-        self.run("create unlogged table {bad} as select row_id, false as conflict from {odd} where broken", bad=bad, odd=odd)
+        self.run(
+            "create unlogged table {bad} as select row_id, false as conflict from {odd} where broken", bad=bad, odd=odd
+        )
         n_bad = self.count("select count(*) from {bad}", bad=bad)
         values = self._typed_values(as_text)
         technical = sql.SQL(", {}::bigint as _delivery, false as _deleted").format(sql.Literal(self.delivery_id))
@@ -200,7 +221,8 @@ class Loader:
     def _kept_row(self, as_text: bool) -> Sql:
         """An incoming row `i` as Kho keeps it, each value computed once: `offset 0` keeps the planner from writing it in wherever it is named."""
         values = (
-            sql.SQL("{} as {}").format(contract_rules.kept(column, True, as_text=as_text), sql.Identifier(column.name)) for column in self.contract.columns
+            sql.SQL("{} as {}").format(contract_rules.kept(column, True, as_text=as_text), sql.Identifier(column.name))
+            for column in self.contract.columns
         )
         return sql.SQL("(select {} offset 0)").format(sql.SQL(", ").join(values))
 
@@ -221,11 +243,20 @@ class Loader:
         Returns the number of rows in conflict and counts the collapsed ones.
         """
         dup, rows, bad = self.scratch("dup"), self.scratch("dup_rows"), self.scratch("bad")
-        good = sql.SQL("{} i left join {} o on o.row_id = i.ctid where o.broken is not true").format(self.scratch("in"), self.scratch("odd"))
+        good = sql.SQL("{} i left join {} o on o.row_id = i.ctid where o.broken is not true").format(
+            self.scratch("in"), self.scratch("odd")
+        )
         names = [column.name for column in self.contract.columns]
-        same_key = sql.SQL(" and ").join(sql.SQL("d.{0} = t.{0}").format(sql.Identifier(name)) for name in self.contract.key)
+        same_key = sql.SQL(" and ").join(
+            sql.SQL("d.{0} = t.{0}").format(sql.Identifier(name)) for name in self.contract.key
+        )
         cursor: Sql = sql.Identifier(self.contract.cursor_column) if self.contract.cursor_column else sql.SQL("1")
-        self.run("create unlogged table {dup} as select {key} from {target} group by {key} having count(*) > 1", dup=dup, key=self._key, target=target)
+        self.run(
+            "create unlogged table {dup} as select {key} from {target} group by {key} having count(*) > 1",
+            dup=dup,
+            key=self._key,
+            target=target,
+        )
         # Per key, among the rows of the highest cursor: `kinds` different ones; the first of them stands for all.
         self.run(
             """create unlogged table {rows} as
@@ -258,30 +289,50 @@ class Loader:
         """Write the bad rows and what is wrong with each; returns how many have no usable key."""
         incoming, bad, q = self.scratch("in"), self.scratch("bad"), self.scratch("q")
         contract = self.contract
-        number: Sql = sql.SQL("i._row") if "_row" in stored else sql.SQL("n.place + {}").format(sql.Literal(_HEADER_ROWS[self.encoding]))
-        order = sql.SQL("")
+        number: Sql = (
+            sql.SQL("i._row")
+            if "_row" in stored
+            else sql.SQL("n.place + {}").format(sql.Literal(_HEADER_ROWS[self.encoding]))
+        )
+        order: Sql = sql.SQL("")
         if "_row" not in stored:
             # A table filled by one COPY is scanned in the order of the file, by one process from the start.
-            self.connection.execute("set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0")
-            order = sql.SQL(" join (select o.ctid as row_id, row_number() over () as place from {} o) n on n.row_id = b.row_id").format(incoming)
+            self.connection.execute(
+                "set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0"
+            )
+            order = sql.SQL(
+                " join (select o.ctid as row_id, row_number() over () as place from {} o) n on n.row_id = b.row_id"
+            ).format(incoming)
         key_broken = [rule.broken for rule in rules if rule.column.name in contract.key]
-        usable = sql.SQL("not ({})").format(sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in key_broken)) if key_broken else sql.SQL("true")
+        usable = (
+            sql.SQL("not ({})").format(sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in key_broken))
+            if key_broken
+            else sql.SQL("true")
+        )
         as_text, kept = self.encoding != "binary", contract_rules.kept_name
         kept_row = self._kept_row(as_text)
         key_json = sql.SQL("jsonb_build_object({})").format(
             sql.SQL(", ").join(
                 sql.SQL("{}, ({})::text").format(
-                    sql.Literal(name), contract_rules.typed(contract.column(name), kept(contract.column(name))) if as_text else kept(contract.column(name))
+                    sql.Literal(name),
+                    contract_rules.typed(contract.column(name), kept(contract.column(name)))
+                    if as_text
+                    else kept(contract.column(name)),
                 )
                 for name in contract.key
             )
         )
         source_names = {column.name: column.source_name for column in contract.columns}
-        pairs = [(source_names[name], name) for name in stored if name in source_names] + [(title, f"_x{n}") for n, title in enumerate(extra)]
+        pairs = [(source_names[name], name) for name in stored if name in source_names] + [
+            (title, f"_x{n}") for n, title in enumerate(extra)
+        ]
         # jsonb_build_object takes 100 arguments at most.
         content = sql.SQL(" || ").join(
             sql.SQL("jsonb_build_object({})").format(
-                sql.SQL(", ").join(sql.SQL("{}, i.{}").format(sql.Literal(title), sql.Identifier(name)) for title, name in pairs[start : start + 50])
+                sql.SQL(", ").join(
+                    sql.SQL("{}, i.{}").format(sql.Literal(title), sql.Identifier(name))
+                    for title, name in pairs[start : start + 50]
+                )
             )
             for start in range(0, len(pairs), 50)
         )

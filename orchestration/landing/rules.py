@@ -61,7 +61,9 @@ def kept(column: Column, is_odd: Sql | bool, *, as_text: bool) -> Sql:
     if not as_text and not is_text(column):
         return x
     # Testing first costs a third of normalising everything.
-    value: Sql = sql.SQL("nullif(btrim(case when {x} is nfc normalized then {x} else normalize({x}, NFC) end, E' \\t\\r\\n\\u00a0'), '')").format(x=x)
+    value: Sql = sql.SQL(
+        "nullif(btrim(case when {x} is nfc normalized then {x} else normalize({x}, NFC) end, E' \\t\\r\\n\\u00a0'), '')"
+    ).format(x=x)
     if is_odd is False:
         value = x
     elif is_odd is not True:
@@ -117,9 +119,15 @@ def uncanonical(contract: Contract) -> list[Sql]:
     Not a breach: such a delivery merely takes the way on which texts are normalised. Columns whose pattern or code list
     already implies plain text are left out.
     """
-    columns = [c for c in contract.columns if is_text(c) and c.allowed is None and not (c.pattern and _implies_plain(c.pattern))]
+    columns = [
+        c
+        for c in contract.columns
+        if is_text(c) and c.allowed is None and not (c.pattern and _implies_plain(c.pattern))
+    ]
     differs = [
-        sql.SQL("{x} is not null and ({x} = '' or not {x} is nfc normalized or {x} <> btrim({x}, E' \\t\\r\\n\\u00a0'))").format(x=raw_name(column))
+        sql.SQL(
+            "{x} is not null and ({x} = '' or not {x} is nfc normalized or {x} <> btrim({x}, E' \\t\\r\\n\\u00a0'))"
+        ).format(x=raw_name(column))
         for column in columns
     ]
     return [sql.SQL("{} and ({})").format(odd(columns), sql.SQL(" or ").join(differs))] if columns else []
@@ -139,7 +147,14 @@ def _rules_of(column: Column, *, as_text: bool, value: Sql) -> list[Rule]:
     found = []
     if column.required:
         found.append(
-            Rule("required", column, sql.SQL("{} is null").format(value), "có giá trị / a value", f"{label}: thiếu giá trị", f"{column.name}: value missing")
+            Rule(
+                "required",
+                column,
+                sql.SQL("{} is null").format(value),
+                "có giá trị / a value",
+                f"{label}: thiếu giá trị",
+                f"{column.name}: value missing",
+            )
         )
     number: Sql = value
     if as_text and not is_text(column):
@@ -147,9 +162,20 @@ def _rules_of(column: Column, *, as_text: bool, value: Sql) -> list[Rule]:
         valid = sql.SQL("pg_input_is_valid({}, {})").format(readable, sql.Literal(column.pg_type))
         broken = sql.SQL("{} is not null and not {}").format(value, valid)
         if shape is not None:
-            broken = sql.SQL("{v} is not null and not (case when {s} then {ok} else false end)").format(v=value, s=shape, ok=valid)
+            broken = sql.SQL("{v} is not null and not (case when {s} then {ok} else false end)").format(
+                v=value, s=shape, ok=valid
+            )
         expected = column.format or column.pg_type
-        found.append(Rule("type", column, broken, expected, f"{label}: không đúng kiểu {expected}", f"{column.name}: not of type {expected}"))
+        found.append(
+            Rule(
+                "type",
+                column,
+                broken,
+                expected,
+                f"{label}: không đúng kiểu {expected}",
+                f"{column.name}: not of type {expected}",
+            )
+        )
         number = sql.SQL("case when {} then null else {} end").format(broken, typed(column, value))
     text: Sql = value if is_text(column) else sql.SQL("{}::text").format(number)
     if column.pattern is not None:
@@ -173,7 +199,9 @@ def _rules_of(column: Column, *, as_text: bool, value: Sql) -> list[Rule]:
     ):
         if limit is not None:
             broken = sql.SQL("coalesce({} " + operator + " {}, false)").format(number, sql.Literal(limit))
-            found.append(Rule(code, column, broken, str(limit), f"{label}: {vi} {limit}", f"{column.name}: {en} {limit}"))
+            found.append(
+                Rule(code, column, broken, str(limit), f"{label}: {vi} {limit}", f"{column.name}: {en} {limit}")
+            )
     for code, length, operator, vi, en in (
         ("min_length", column.min_length, "<", "ngắn hơn", "shorter than"),
         ("max_length", column.max_length, ">", "dài hơn", "longer than"),
@@ -181,6 +209,13 @@ def _rules_of(column: Column, *, as_text: bool, value: Sql) -> list[Rule]:
         if length is not None:
             broken = sql.SQL("coalesce(length({}) " + operator + " {}, false)").format(text, sql.Literal(length))
             found.append(
-                Rule(code, column, broken, str(length), f"{label}: {vi} {length} ký tự", f"{column.name}: {en} {length} characters")
+                Rule(
+                    code,
+                    column,
+                    broken,
+                    str(length),
+                    f"{label}: {vi} {length} ký tự",
+                    f"{column.name}: {en} {length} characters",
+                )
             )
     return found

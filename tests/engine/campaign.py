@@ -57,15 +57,17 @@ class Violation(AssertionError):
 
 @dataclass
 class Tally:
-    """Events by place: how many, how many ended the stage, how many restarts of the server, and how the stage had come out."""
+    """Events by place: how many, how many went off, how many ended the stage, how many restarts of the server, and how the stage had come out."""
 
     kills: Counter[str] = field(default_factory=Counter)
+    struck: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
     restarts: Counter[str] = field(default_factory=Counter)
     outcomes: dict[str, Counter[str]] = field(default_factory=dict)
 
     def add(self, place: str, event: Event, answer: Answer, outcome: str) -> None:
         self.kills[place] += 1
+        self.struck[place] += answer.struck
         self.ended[place] += answer.killed or bool(answer.error)
         self.restarts[place] += event.kind.startswith("server")
         self.outcomes.setdefault(place, Counter())[outcome] += 1
@@ -129,7 +131,9 @@ class Campaign:
         events += [Event("moment", seconds=self.random.uniform(0, longest)), Event("lost_before"), Event("lost_after")]
         # One in ten takes the server along.
         return [
-            replace(event, kind=f"server_{event.kind}") if event.kind in ("step", "moment") and self.random.random() < 0.14 else event
+            replace(event, kind=f"server_{event.kind}")
+            if event.kind in ("step", "moment") and self.random.random() < 0.14
+            else event
             for event in events
         ]
 
@@ -140,7 +144,9 @@ class Campaign:
         except AssertionError as failure:
             raise Violation(f"{stage} after {event}: {failure}") from failure
 
-    def _strike(self, stage: str, arguments: tuple[Any, ...], event: Event, outcome: Callable[[Answer], str], *, where: str = "") -> Answer:
+    def _strike(
+        self, stage: str, arguments: tuple[Any, ...], event: Event, outcome: Callable[[Answer], str], *, where: str = ""
+    ) -> Answer:
         answer = self.hand.run(stage, *arguments, event=event)
         settle()
         place = event.step or f"{where or stage} {event.kind.removeprefix('server_')}"
@@ -161,7 +167,12 @@ class Campaign:
         player = self.feeds[feed]
         pick = self.random
         edits = [
-            Edit(pick.choice(["set"] * 5 + ["remove", "twin", "rival", "keyless", "tidy"]), pick.randrange(15), pick.randrange(10), pick.choice(["", "", "nfd", "no_name", "too_much"]))
+            Edit(
+                pick.choice(["set"] * 5 + ["remove", "twin", "rival", "keyless", "tidy"]),
+                pick.randrange(15),
+                pick.randrange(10),
+                pick.choice(["", "", "nfd", "no_name", "too_much"]),
+            )
             for _ in range(pick.randrange(1, 4))
         ]  # fmt: skip
         action = pick.choice(["deliver"] * 6 + ["again", "half"])
@@ -194,7 +205,9 @@ class Campaign:
             player.check(again, player.settle(parcel, again.delivery_id))
 
     def _newest(self, player: Player) -> int:
-        ((newest,),) = rows("select coalesce(max(delivery_id), 0) from kho.delivery where dataset = %s", (player.made.id,))
+        ((newest,),) = rows(
+            "select coalesce(max(delivery_id), 0) from kho.delivery where dataset = %s", (player.made.id,)
+        )
         return int(newest)
 
     def _answered(self, answer: Answer) -> Any:
@@ -204,7 +217,12 @@ class Campaign:
     # -- release ----------------------------------------------------------------------------------------------------------
 
     def _change(self, number: int) -> None:
-        self.source["facility"][f"F{number % 40}",] = {"code": f"F{number % 40}", "beds": number, "name": f"tên {number}", "_delivery": number}
+        self.source["facility"][f"F{number % 40}",] = {
+            "code": f"F{number % 40}",
+            "beds": number,
+            "name": f"tên {number}",
+            "_delivery": number,
+        }
         key = (f"F{number % 40}", number % 3)
         self.source["licence"][key] = {"code": key[0], "part": key[1], "status": f"s{number}", "_delivery": number}
 
@@ -237,7 +255,13 @@ class Campaign:
         if "rollback" in events and self.current > 1:
             back = self.random.randrange(1, self.current)
             self.releases[self.current + 1] = self.releases[back]
-            self._stage("rollback", (SUBJECT, back), events, to=self.current + 1, done=lambda: self._release() == self.current + 1)
+            self._stage(
+                "rollback",
+                (SUBJECT, back),
+                events,
+                to=self.current + 1,
+                done=lambda: self._release() == self.current + 1,
+            )
             self.current += 1
 
     def _real(self, build: int, tables: Any, events: dict[str, Event]) -> int:
@@ -253,14 +277,22 @@ class Campaign:
         return build
 
     def _stage(
-        self, stage: str, arguments: tuple[Any, ...], events: dict[str, Event], *, to: int | None = None, done: Callable[[], bool] | None = None
+        self,
+        stage: str,
+        arguments: tuple[Any, ...],
+        events: dict[str, Event],
+        *,
+        to: int | None = None,
+        done: Callable[[], bool] | None = None,
     ) -> Any:
         """Run a stage, perhaps struck; then run it again unless the database says that it is done. `to`: the release it makes."""
         event = events.get(stage, Event())
 
         def outcome(answer: Answer) -> str:
             moved = to is not None and self._release() == to
-            assert self._images() == self.releases[to if moved and to is not None else self.current], "live is neither the last release nor the new one"
+            assert self._images() == self.releases[to if moved and to is not None else self.current], (
+                "live is neither the last release nor the new one"
+            )
             if to is not None and not answer.killed and not answer.error:
                 assert moved, "a release that was answered for is not there"
             if to is not None:

@@ -75,7 +75,9 @@ class _Split:
 class LandingOracle:
     """State of one dataset. `stamp` names the cursor column of a cursor feed; `header` is the number of header rows."""
 
-    def __init__(self, key: Sequence[str], names: Sequence[str], *, snapshot: bool, stamp: str | None = None, header: int = 1) -> None:
+    def __init__(
+        self, key: Sequence[str], names: Sequence[str], *, snapshot: bool, stamp: str | None = None, header: int = 1
+    ) -> None:
         self.key, self.names, self.snapshot, self.stamp, self.header = tuple(key), tuple(names), snapshot, stamp, header
         self.raw: dict[Key, Held] = {}
         self.quarantine: list[Locked] = []
@@ -104,7 +106,11 @@ class LandingOracle:
         if gone and not sent.confirmed and 5 * len(gone) > len(self.live):
             return self._receipt(delivery, Counts("waiting", received=counts.received))
         leaves = self._leaving(split)
-        still = self.loaded and not self.snapshot and not (counts.inserted or counts.updated or counts.deleted or split.locked or leaves)
+        still = (
+            self.loaded
+            and not self.snapshot
+            and not (counts.inserted or counts.updated or counts.deleted or split.locked or leaves)
+        )
         if still:
             return self._unchanged(sent, counts.received)
         self._apply(split, gone, leaves, delivery)

@@ -31,7 +31,18 @@ _numbers = itertools.count(1)
 def column(name: str, pg_type: str = "text", **given: Any) -> Column:
     """A column of a contract; its name in the source is the name in capitals."""
     nothing: dict[str, Any] = dict.fromkeys(
-        ("key_position", "pattern", "allowed", "minimum", "maximum", "min_length", "max_length", "format", "default", "unit")
+        (
+            "key_position",
+            "pattern",
+            "allowed",
+            "minimum",
+            "maximum",
+            "min_length",
+            "max_length",
+            "format",
+            "default",
+            "unit",
+        )
     )
     fixed = {"name": name, "source_name": name.upper(), "headers": (), "pg_type": pg_type, "label_vi": f"Cột {name}"}
     rest = {"required": False, "classification": "open", "description": f"Column {name}.", "line": 1}
@@ -150,7 +161,9 @@ def csv_field(text: str | None) -> str:
     return text
 
 
-def csv_bytes(names: Sequence[str], rows: Iterable[Row], *, header: bool = True, extra: Sequence[str] = (), end: str = "\n") -> bytes:
+def csv_bytes(
+    names: Sequence[str], rows: Iterable[Row], *, header: bool = True, extra: Sequence[str] = (), end: str = "\n"
+) -> bytes:
     """CSV as an agency writes it; `extra` columns (titles) stand last and hold the title itself."""
     lines = [[name.upper() for name in names] + list(extra)] if header else []
     lines += [[csv_field(row[name].text) for name in names] + list(extra) for row in rows]
@@ -166,7 +179,9 @@ def binary_bytes(columns: Sequence[Column], rows: Sequence[Row]) -> bytes:
     )
     lines = [
         sql.SQL("select {}").format(
-            sql.SQL(", ").join(sql.SQL("{}::{}").format(sql.Literal(row[c.name].text), t) for c, t in zip(columns, types, strict=True))
+            sql.SQL(", ").join(
+                sql.SQL("{}::{}").format(sql.Literal(row[c.name].text), t) for c, t in zip(columns, types, strict=True)
+            )
         )
         for row in rows
     ]
@@ -181,12 +196,21 @@ def in_chunks(content: bytes, size: int = 200) -> Iterable[bytes]:
 
 
 def csv_delivery(
-    made: Contract, rows: Sequence[Row], *, day: int = 0, name: str = "sample.csv", names: Sequence[str] = (), extra: Sequence[str] = (), **given: Any
+    made: Contract,
+    rows: Sequence[Row],
+    *,
+    day: int = 0,
+    name: str = "sample.csv",
+    names: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    **given: Any,
 ) -> Delivery:
     """A CSV delivery of the contract `made`, `day` days after START; `names` gives another order of columns."""
     order = tuple(names) or tuple(c.name for c in made.columns)
     content = csv_bytes(order, rows, extra=extra)
-    found = Delivery(name, START + timedelta(days=day), "csv", in_chunks(content), order + (None,) * len(extra), tuple(extra))
+    found = Delivery(
+        name, START + timedelta(days=day), "csv", in_chunks(content), order + (None,) * len(extra), tuple(extra)
+    )
     return replace(found, **given)
 
 

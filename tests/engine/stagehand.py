@@ -7,6 +7,7 @@ what must hold afterwards stays out (`campaign`).
 
 from __future__ import annotations
 
+import importlib
 import os
 import pickle
 import select
@@ -38,11 +39,12 @@ class Event:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the stage returned, the code of what it raised, or neither: it was killed."""
+    """What the stage returned, the code of what it raised, or neither: it was killed. `struck`: the trap has gone off."""
 
     result: Any = None
     error: str = ""
     killed: bool = False
+    struck: bool = False
 
 
 class Stagehand:
@@ -119,14 +121,14 @@ def _fork(stage: str, arguments: tuple[Any, ...], event: Event) -> Answer:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        answer = Answer(error="unfinished")
+        answer, struck = Answer(error="unfinished"), []
         try:
-            _arm(event)
+            struck = _arm(event)
             answer = Answer(STAGES[stage](*arguments))
         except BaseException as error:  # the parent judges
             answer = Answer(error=str(getattr(error, "code", "")) or f"{type(error).__name__}: {error}")
         with os.fdopen(writing, "wb") as pipe:
-            pickle.dump(answer, pipe)
+            pickle.dump(replace(answer, struck=bool(struck)), pipe)
         os._exit(0)
     os.close(writing)
     if event.kind in ("moment", "server_moment"):
@@ -139,25 +141,27 @@ def _fork(stage: str, arguments: tuple[Any, ...], event: Event) -> Answer:
     with os.fdopen(reading, "rb") as pipe:
         content = pipe.read()
     os.waitpid(child, 0)
-    return pickle.loads(content) if content else Answer(killed=True)
+    return pickle.loads(content) if content else Answer(killed=True, struck=True)
 
 
-def _arm(event: Event) -> None:
-    """In the child: lay the trap."""
+def _arm(event: Event) -> list[str]:
+    """In the child: lay the trap. The list gets an entry when it goes off."""
     import psycopg
 
-    from orchestration.landing import land as landing
+    landing = importlib.import_module("orchestration.landing.land")  # the package gives its name to the function
     from orchestration.release import builds, pipeline
     from orchestration.warehouse import connect
 
     from .cluster import kill_postmaster
 
+    struck: list[str] = []
     if event.kind == "step":
         os.environ["KHO_KILL_AT"] = event.step
     elif event.kind == "server_step":
 
         def step(name: str) -> None:
             if name == event.step:
+                struck.append(name)
                 kill_postmaster()
 
         for module in (landing, builds, pipeline, sys.modules[__name__]):
@@ -167,6 +171,7 @@ def _arm(event: Event) -> None:
 
         def losing(self: psycopg.Connection[Any]) -> None:
             psycopg.Connection.commit = commit  # type: ignore[method-assign]
+            struck.append(event.kind)
             if event.kind == "lost_after":
                 commit(self)
             with connect("admin", autocommit=True) as admin:
@@ -177,6 +182,7 @@ def _arm(event: Event) -> None:
                 self.execute("select 'the answer to the commit'")
 
         psycopg.Connection.commit = losing  # type: ignore[method-assign]
+    return struck
 
 
 def step(name: str) -> None:
@@ -246,7 +252,15 @@ def _rollback(subject: str, to: int) -> int:
     return release.rollback(subject, to, by="tests").release
 
 
-STAGES = {"land": _land, "build": _build, "diff": _diff, "gate": _gate, "real_gate": _real_gate, "promote": _promote, "rollback": _rollback}
+STAGES = {
+    "land": _land,
+    "build": _build,
+    "diff": _diff,
+    "gate": _gate,
+    "real_gate": _real_gate,
+    "promote": _promote,
+    "rollback": _rollback,
+}
 
 
 def settle(timeout: float = 15.0) -> None:

@@ -18,7 +18,6 @@ from orchestration import settings
 from orchestration.contracts import Contract
 from orchestration.landing import Receipt, confirm, land
 from orchestration.sources import Delivery
-from orchestration.warehouse import connect
 
 from .cluster import rows
 from .oracle import Counts, LandingOracle, Sent
@@ -122,7 +121,11 @@ class Player:
         self.made = contract(columns, delivery="cursor" if story.cursor else "snapshot")
         self.names = tuple(c.name for c in columns)
         self.oracle = LandingOracle(
-            self.made.key, self.names, snapshot=not story.cursor, stamp="stamp" if story.cursor else None, header=0 if story.binary else 1
+            self.made.key,
+            self.names,
+            snapshot=not story.cursor,
+            stamp="stamp" if story.cursor else None,
+            header=0 if story.binary else 1,
         )
         self.blemishes = blemishes(formats=story.formats)
         self.source: dict[int, list[_Spec]] = {key: [_Spec(key, 0, "", 0)] for key in range(INITIAL_KEYS)}
@@ -164,9 +167,15 @@ class Player:
         story = self.story
         cells: dict[str, Cell] = dict(shade_cells(spec.shade, formats=story.formats))
         name, cell = self.blemishes.get(spec.blemish, ("", Cell(None, None)))
-        if name and not (story.binary and cell.breaks == "type"):  # a typed source cannot hold a value of the wrong type
+        if name and not (
+            story.binary and cell.breaks == "type"
+        ):  # a typed source cannot hold a value of the wrong type
             cells[name] = cell
-        cells |= keyless_cells(spec.key, composite=story.composite) if keyless else key_cells(spec.key, composite=story.composite)
+        cells |= (
+            keyless_cells(spec.key, composite=story.composite)
+            if keyless
+            else key_cells(spec.key, composite=story.composite)
+        )
         if story.cursor:
             moment = START + timedelta(minutes=spec.stamp)
             cells["stamp"] = Cell(moment.isoformat(), moment)
@@ -177,7 +186,9 @@ class Player:
 
     def _make(self, step: Step) -> Parcel:
         story = self.story
-        specs = [(spec, False) for specs in self.source.values() for spec in specs] + [(spec, True) for spec in self.keyless]
+        specs = [(spec, False) for specs in self.source.values() for spec in specs] + [
+            (spec, True) for spec in self.keyless
+        ]
         if story.cursor:
             specs = [(spec, keyless) for spec, keyless in specs if spec.stamp >= self.cursor]
         found = [self._row(spec, keyless=keyless) for spec, keyless in specs]
@@ -192,7 +203,11 @@ class Player:
             all_rows = [self._row(specs[-1], keyless=False) for specs in self.source.values()]
             keys = frozenset(self._key(row) for row in all_rows)
             key_columns = [self.made.column(name) for name in self.made.key]
-            key_content = binary_bytes(key_columns, all_rows) if story.binary else csv_bytes(self.made.key, all_rows, header=False)
+            key_content = (
+                binary_bytes(key_columns, all_rows)
+                if story.binary
+                else csv_bytes(self.made.key, all_rows, header=False)
+            )
         content = binary_bytes(self.made.columns, found) if story.binary else csv_bytes(order, found, extra=extra)
         sent = Sent(found, self.day, content, keys, step.hash_known)
         newest = max((spec.stamp for spec, _ in specs), default=self.cursor)
@@ -278,9 +293,8 @@ def placed(made: Contract) -> dict[tuple[Any, ...], tuple[str, str]]:
     if not _exists(made):
         return {}
     key = sql.SQL(", ").join(map(sql.Identifier, made.key))
-    with connect("admin") as connection:
-        found = connection.execute(sql.SQL("select ctid::text, xmin::text, {} from {}").format(key, sql.Identifier("raw", made.table)))
-        return {tuple(row[2:]): (row[0], row[1]) for row in found}
+    found = rows(sql.SQL("select ctid::text, xmin::text, {} from {}").format(key, sql.Identifier("raw", made.table)))
+    return {tuple(row[2:]): (row[0], row[1]) for row in found}
 
 
 def _exists(made: Contract) -> bool:
@@ -294,9 +308,8 @@ def raw_rows(made: Contract) -> dict[tuple[Any, ...], tuple[tuple[Any, ...], int
     names = [c.name for c in made.columns]
     columns = sql.SQL(", ").join(map(sql.Identifier, [*made.key, *names, "_delivery", "_deleted"]))
     size = len(made.key)
-    with connect("admin") as connection:
-        found = connection.execute(sql.SQL("select {} from {}").format(columns, sql.Identifier("raw", made.table)))
-        return {tuple(row[:size]): (tuple(row[size:-2]), row[-2], row[-1]) for row in found}
+    found = rows(sql.SQL("select {} from {}").format(columns, sql.Identifier("raw", made.table)))
+    return {tuple(row[:size]): (tuple(row[size:-2]), row[-2], row[-1]) for row in found}
 
 
 def compare(made: Contract, oracle: LandingOracle, *, orphans: bool = False) -> None:
@@ -308,7 +321,9 @@ def compare(made: Contract, oracle: LandingOracle, *, orphans: bool = False) -> 
         " from kho.delivery where dataset = %s order by 1",
         (made.id,),
     )
-    assert [row[:10] for row in receipts] == [(number, *vars(counts).values()) for number, counts in sorted(oracle.receipts.items())]
+    assert [row[:10] for row in receipts] == [
+        (number, *vars(counts).values()) for number, counts in sorted(oracle.receipts.items())
+    ]
     for row in receipts:
         content = (settings.home() / row[10]).read_bytes()
         assert (hashlib.sha256(content).digest(), len(content)) == (row[11], row[12])
@@ -316,7 +331,9 @@ def compare(made: Contract, oracle: LandingOracle, *, orphans: bool = False) -> 
     kept = {path.with_suffix("") for path in folder.iterdir()} if folder.exists() else set()
     named = {(settings.home() / row[10]).with_suffix("") for row in receipts}
     assert kept >= named if orphans else kept == named
-    scratch = rows("select relname from pg_class where relnamespace = 'raw'::regnamespace and relname ~ '^_' and relkind = 'r'")
+    scratch = rows(
+        "select relname from pg_class where relnamespace = 'raw'::regnamespace and relname ~ '^_' and relkind = 'r'"
+    )
     assert scratch == []
 
 
@@ -327,14 +344,18 @@ def _quarantine(made: Contract) -> list[tuple[Any, ...]]:
         " from quarantine.row r where r.dataset = %s",
         (made.id,),
     )
-    return sorted((d, n, _sorted(key), state, by or 0, tuple(sorted(problems))) for d, n, key, state, by, problems in found)
+    return sorted(
+        (d, n, _sorted(key), state, by or 0, tuple(sorted(problems))) for d, n, key, state, by, problems in found
+    )
 
 
 def _expected_quarantine(made: Contract, oracle: LandingOracle) -> list[tuple[Any, ...]]:
     found = []
     for row in oracle.quarantine:
         key = None if row.key is None else {name: str(part) for name, part in zip(made.key, row.key, strict=True)}
-        problems = tuple(sorted(f'({code},"{name}")' if "," in name else f"({code},{name})" for code, name in row.problems))
+        problems = tuple(
+            sorted(f'({code},"{name}")' if "," in name else f"({code},{name})" for code, name in row.problems)
+        )
         found.append((row.delivery, row.row_number, _sorted(key), row.state, row.closed_by or 0, problems))
     return sorted(found)
 

@@ -12,8 +12,12 @@ _SHADES = st.integers(0, 9)
 _BLEMISHES = st.one_of(st.just(""), st.sampled_from(["", *blemishes(formats=False)]))
 _WHAT = st.sampled_from(["set"] * 5 + ["twin", "rival", "remove", "remove", "keyless", "tidy"])
 EDITS = st.builds(Edit, _WHAT, _KEYS, _SHADES, _BLEMISHES)
-_ACTIONS = st.sampled_from(["deliver"] * 8 + ["again", "back", "back", "older", "half", "garbage", "confirm", "confirm"])
-STEPS = st.builds(Step, _ACTIONS, st.lists(EDITS, max_size=5).map(tuple), st.booleans(), st.integers(0, 5), st.booleans())
+_ACTIONS = st.sampled_from(
+    ["deliver"] * 8 + ["again", "back", "back", "older", "half", "garbage", "confirm", "confirm"]
+)
+STEPS = st.builds(
+    Step, _ACTIONS, st.lists(EDITS, max_size=5).map(tuple), st.booleans(), st.integers(0, 5), st.booleans()
+)
 
 
 @st.composite

@@ -21,7 +21,15 @@ NIGHT = date(2026, 3, 1)
 Image = dict[tuple[Any, ...], dict[str, Any]]
 
 
-def put_candidate(subject: str, table: str, types: Mapping[str, str], key: Sequence[str], content: Iterable[Mapping[str, Any]], *, watermark: bool = False) -> None:
+def put_candidate(
+    subject: str,
+    table: str,
+    types: Mapping[str, str],
+    key: Sequence[str],
+    content: Iterable[Mapping[str, Any]],
+    *,
+    watermark: bool = False,
+) -> None:
     """Make the candidate table anew as kho_transform; `types` are its columns in order."""
     name = sql.Identifier(f"candidate_{subject}", table)
     with connect("transform") as connection:
@@ -39,7 +47,8 @@ def judge(subject: str, build: int, verdict: str = "pass", *, testify: bool = Tr
     """A verdict as kho_gate writes it; without `testify` the ledger is left out."""
     with connect("gate") as connection:
         connection.execute(
-            "insert into kho.gate (build, subject, verdict, rules_hash, full_scan) values (%s, %s, %s, 'rules', true)", (build, subject, verdict)
+            "insert into kho.gate (build, subject, verdict, rules_hash, full_scan) values (%s, %s, %s, 'rules', true)",
+            (build, subject, verdict),
         )
         connection.execute(
             "insert into kho.gate_result (build, subject, expectation_id, table_name, expectation_type, severity, quality_word, scope, success,"
@@ -50,7 +59,11 @@ def judge(subject: str, build: int, verdict: str = "pass", *, testify: bool = Tr
             ledger.append(connection, "gate", subject, build)
 
 
-def frozen(subject: str, tables: Mapping[str, tuple[Mapping[str, str], Sequence[str], Iterable[Mapping[str, Any]]]], **options: Any) -> int:
+def frozen(
+    subject: str,
+    tables: Mapping[str, tuple[Mapping[str, str], Sequence[str], Iterable[Mapping[str, Any]]]],
+    **options: Any,
+) -> int:
     """Begin a build, put its candidates, freeze it; `tables`: name -> (types, key, rows)."""
     build = release.begin(subject, NIGHT)
     for table, (types, key, content) in tables.items():
@@ -59,7 +72,11 @@ def frozen(subject: str, tables: Mapping[str, tuple[Mapping[str, str], Sequence[
     return build
 
 
-def released(subject: str, tables: Mapping[str, tuple[Mapping[str, str], Sequence[str], Iterable[Mapping[str, Any]]]], **options: Any) -> release.Promoted:
+def released(
+    subject: str,
+    tables: Mapping[str, tuple[Mapping[str, str], Sequence[str], Iterable[Mapping[str, Any]]]],
+    **options: Any,
+) -> release.Promoted:
     """A build through a green gate into the live tables."""
     build = frozen(subject, tables, **options)
     judge(subject, build)

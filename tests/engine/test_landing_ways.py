@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import sys
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,10 +13,9 @@ import pytest
 from psycopg import sql
 
 from orchestration.contracts import Column, Contract
-from orchestration.landing import Receipt, land
+from orchestration.landing import Receipt, land, rules
 from orchestration.landing.load import Loader
 from orchestration.sources import Delivery
-from orchestration.warehouse import connect
 
 from .cluster import rows
 from .samples import NIGHT, START, Cell, Row, binary_bytes, column, contract, csv_bytes, in_chunks
@@ -44,7 +45,23 @@ ODD: dict[str, list[str | None]] = {
     "title": ["Tra\u0323m y te\u0302\u0301", " x", "x ", "\u00a0x", "x\t", "", None, "  ", "a\nb", "x" * 20, "x" * 21],
     "mark": ["", None, " ", "2020 ", "202", "２０２０"],
     "level": ["01", "+1", " 1", "1 ", "2", "3", "", None, "1.0", "0x1", "1_0"],
-    "price": ["12.345", "12.344", "1e2", "NaN", "Infinity", "+5", " 7 ", "1000.004", "1000.005", "-0", "0.001", "1,5", "", None, "\u00a07"],
+    "price": [
+        "12.345",
+        "12.344",
+        "1e2",
+        "NaN",
+        "Infinity",
+        "+5",
+        " 7 ",
+        "1000.004",
+        "1000.005",
+        "-0",
+        "0.001",
+        "1,5",
+        "",
+        None,
+        "\u00a07",
+    ],
     "share": ["1e308", "1e309", "nan", "-inf", "0x10", ".5", "5."],
     "born": ["2025-1-5", "20250131", "Jan 5 2025", "31/01/2025", "infinity", "2025-02-29", "", None, " 2025-01-31 "],
     "seen": ["2025-01-31", "2025-01-31 08:00", "2025-01-31T01:00:00Z", "2025-01-31 24:00:00", "x"],
@@ -56,7 +73,7 @@ ODD: dict[str, list[str | None]] = {
     "free": ["\\N", "\\.", '"', ",", "'", "", None, " ", "NULL", "a\r\nb", "=1+1", "x" * 5000],
     "code": ["002 ", " 003", "04", "", None, "٠٠١", "0001"],
 }
-CASES = [(name, text) for name, texts in ODD.items() for text in texts]
+CASES: list[tuple[str, str | None]] = [(name, text) for name, texts in ODD.items() for text in texts]
 
 
 def row(number: int, **odd: str | None) -> Row:
@@ -67,15 +84,22 @@ def row(number: int, **odd: str | None) -> Row:
 def result(made: Contract, receipt: Receipt) -> dict[str, Any]:
     """Everything that must not depend on the way: rows as text, shape, counts, quarantine."""
     names = sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(c.name)) for c in made.columns)
-    with connect("admin") as connection:
-        content = connection.execute(sql.SQL("select {}, _deleted from {} order by code").format(names, sql.Identifier("raw", made.table))).fetchall()
+    content = rows(
+        sql.SQL("select {}, _deleted from {} order by code").format(names, sql.Identifier("raw", made.table))
+    )
     shape = rows(
         "select attname, format_type(atttypid, atttypmod), attnotnull, pg_get_expr(adbin, adrelid) from pg_attribute"
         " left join pg_attrdef on adrelid = attrelid and adnum = attnum where attrelid = %s::regclass and attnum > 0 order by attnum",
         (f"raw.{made.table}",),
     )
-    keys = rows("select pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass and contype = 'p'", (f"raw.{made.table}",))
-    counts = {name: getattr(receipt, name) for name in ("outcome", "received", "accepted", "quarantined", "inserted", "updated", "unchanged")}
+    keys = rows(
+        "select pg_get_constraintdef(oid) from pg_constraint where conrelid = %s::regclass and contype = 'p'",
+        (f"raw.{made.table}",),
+    )
+    counts = {
+        name: getattr(receipt, name)
+        for name in ("outcome", "received", "accepted", "quarantined", "inserted", "updated", "unchanged")
+    }
     locked = rows(
         "select row_number, key, p.code, p.column_name, p.found, p.expected, p.message_vi from quarantine.row r join quarantine.problem p"
         " using (quarantine_id) where dataset = %s order by 1, 3, 4",
@@ -100,7 +124,7 @@ def send(made: Contract, content: list[Row], how: str, day: int = 0) -> Receipt:
         body = csv_bytes(list(reversed(names)), content)
     else:
         body = csv_bytes(names, content)
-    moment = START.replace(day=START.day + day)
+    moment = START + timedelta(days=day)
     return land(made, Delivery("sample.csv", moment, encoding, in_chunks(body), columns, extra), night=NIGHT)
 
 
@@ -113,8 +137,25 @@ def landed(columns: list[Column], deliveries: list[list[Row]], how: str) -> dict
     return result(made, receipt)
 
 
+FILLER = [row(n) for n in range(900, 910)]
+
+
+def differing() -> list[tuple[str, str | None]]:
+    """Spellings of which the two ways make different things: each alone, so that the clean way has its chance."""
+    found = []
+    pair = [contract(COLUMNS), contract(COLUMNS)]
+    for day, (name, text) in enumerate(CASES):
+        first = (
+            [contract(COLUMNS), contract(COLUMNS)] if text == ODD[name][0] else []
+        )  # one of a column as a first load too
+        for one, other in (pair, first) if first else (pair,):
+            content = [*FILLER, row(1, **{name: text})]
+            if result(one, send(one, content, "csv", day)) != result(other, send(other, content, "general", day)):
+                found.append((name, text))
+    return found
+
+
 def test_every_odd_spelling_means_the_same_on_both_ways(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each spelling alone, so that the clean way has its chance: as a first load and as a change to an existing table."""
     clean_ways: list[bool] = []
     clean = Loader.clean
 
@@ -125,22 +166,31 @@ def test_every_odd_spelling_means_the_same_on_both_ways(empty: Path, monkeypatch
         return received
 
     monkeypatch.setattr(Loader, "clean", watched)
-    differing = []
-    first = [row(900), row(901)]
-    for name, text in CASES:
-        for deliveries in ([[*first, row(1, **{name: text})]], [first, [*first, row(1, **{name: text})]]):
-            if landed(COLUMNS, deliveries, "csv") != landed(COLUMNS, deliveries, "general"):
-                differing.append((name, text, len(deliveries)))
-    assert differing == []
+    assert differing() == []
     # Both ways have been taken, or this proves nothing.
-    assert clean_ways.count(True) > 60 and clean_ways.count(False) > 60
+    assert clean_ways.count(True) > 30 and clean_ways.count(False) > 30
+
+
+def test_the_comparison_notices_texts_that_are_not_mended(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "uncanonical", lambda _: [])
+    monkeypatch.setattr(
+        sys.modules[__name__], "CASES", [("title", " x"), ("price", "1e2"), ("mark", ""), ("free", " ")]
+    )
+    assert {name for name, _ in differing()} == {"title", "mark", "free"}
 
 
 @pytest.mark.parametrize("how", ["crlf", "shuffled", "general", "binary"])
 def test_the_form_of_the_bytes_does_not_matter(empty: Path, how: str) -> None:
     clean = [row(n, title=f"Trạm {n}", price=f"{n}.5") for n in range(20)]
     changed = [*clean[:-1], row(5, title="khác"), row(30)][1:]
-    blemished = [*changed[:-2], row(30, level="2"), row(31, free=None), row(32, price="1001"), row(33, title=" đệm "), row(34, free=" ")]
+    blemished = [
+        *changed[:-2],
+        row(30, level="2"),
+        row(31, free=None),
+        row(32, price="1001"),
+        row(33, title=" đệm "),
+        row(34, free=" "),
+    ]
     expected = landed(COLUMNS, [clean, changed, blemished], "csv")
     found = landed(COLUMNS, [clean, changed, blemished], how)
     if how == "binary":
@@ -157,7 +207,11 @@ def test_blank_keys_and_texts_of_a_database_are_quarantined(empty: Path) -> None
     made = contract(columns)
     lines = [("A", "x", None), (" ", "x", None), ("", "y", None), ("B", "  ", None), ("C ", "x", " ")]
     content = [{c: Cell(text, text) for c, text in zip(("code", "name", "note"), line, strict=True)} for line in lines]
-    receipt = land(made, Delivery("t", START, "binary", in_chunks(binary_bytes(columns, content)), ("code", "name", "note")), night=NIGHT)
+    receipt = land(
+        made,
+        Delivery("t", START, "binary", in_chunks(binary_bytes(columns, content)), ("code", "name", "note")),
+        night=NIGHT,
+    )
     assert (receipt.accepted, receipt.quarantined) == (2, 3)
     assert rows(f"select code, name, note from raw.{made.table} order by 1") == [("A", "x", None), ("C", "x", None)]
     keys = rows("select key from quarantine.row where dataset = %s order by row_number", (made.id,))

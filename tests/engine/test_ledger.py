@@ -87,7 +87,11 @@ def test_any_alteration_is_found(house: Path, what: str) -> None:
 
 
 def test_links_that_change_places_are_found(house: Path) -> None:
-    tamper("update kho.ledger set seq = 100 where seq = 4", "update kho.ledger set seq = 4 where seq = 5", "update kho.ledger set seq = 5 where seq = 100")
+    tamper(
+        "update kho.ledger set seq = 100 where seq = 4",
+        "update kho.ledger set seq = 4 where seq = 5",
+        "update kho.ledger set seq = 5 where seq = 100",
+    )
     assert faults()
 
 
@@ -114,7 +118,10 @@ def test_a_rebuilt_chain_is_found_with_the_anchor(house: Path) -> None:
         for seq, at, kind, subject, ref in _links(admin):
             ((payload_hash,),) = admin.execute("select kho.evidence(%s, %s, %s)", (kind, subject, ref)).fetchall()
             mac = ledger._mac(key, seq, at, kind, subject, ref, payload_hash, prev)
-            admin.execute("update kho.ledger set payload_hash = %s, prev = %s, mac = %s where seq = %s", (payload_hash, prev, mac, seq))
+            admin.execute(
+                "update kho.ledger set payload_hash = %s, prev = %s, mac = %s where seq = %s",
+                (payload_hash, prev, mac, seq),
+            )
             prev = mac
     assert faults() == []
     assert [fault.seq for fault in faults(house)] == [10]

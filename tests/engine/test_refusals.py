@@ -68,7 +68,9 @@ def test_no_role_changes_live_tables_journals_or_evidence(house: Path) -> None:
         " from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('r', 'p') and n.nspname = any(%s)",
         (list(EVIDENCE),),
     )
-    assert {"kho.ledger", "kho.delivery", "kho.gate", "kho.release", "health.facility", "journal.health__facility"} <= {name for name, _ in tables}
+    assert {"kho.ledger", "kho.delivery", "kho.gate", "kho.release", "health.facility", "journal.health__facility"} <= {
+        name for name, _ in tables
+    }
     wrong = []
     for role in ROLES:
         with connect(role, autocommit=True) as connection:
@@ -102,7 +104,21 @@ def test_no_role_changes_live_tables_journals_or_evidence(house: Path) -> None:
         " where table_schema = any(%s) and privilege_type <> 'SELECT' and grantee not in ('kho_owner', 'postgres')",
         (list(EVIDENCE),),
     )
-    assert {(g.removeprefix("kho_"), p.lower(), t) for g, p, t in privileges} == {(r, what, t) for (r, what), names in MAY.items() for t in names}
+    assert {(g.removeprefix("kho_"), p.lower(), t) for g, p, t in privileges} == {
+        (r, what, t) for (r, what), names in MAY.items() for t in names
+    }
+
+
+@pytest.mark.parametrize(
+    "statement", ["grant update on kho.gate to kho_gate", "grant delete on health.facility to kho_transform"]
+)
+def test_the_matrix_notices_a_grant(house: Path, statement: str) -> None:
+    rows(statement)
+    try:
+        with pytest.raises(AssertionError):
+            test_no_role_changes_live_tables_journals_or_evidence(house)
+    finally:
+        rows(statement.replace("grant", "revoke").replace(" to ", " from "))
 
 
 def _try(connection: psycopg.Connection[Any], statement: str) -> str:
@@ -124,7 +140,11 @@ def test_every_function_is_for_its_stage_only(house: Path) -> None:
     )
     assert len(functions) > 20
     for role, calls in CALLS.items():
-        may = {f"{s}.{name}" for s, name, signature in functions if value("select has_function_privilege(%s, %s, 'execute')", (f"kho_{role}", signature))}
+        may = {
+            f"{s}.{name}"
+            for s, name, signature in functions
+            if value("select has_function_privilege(%s, %s, 'execute')", (f"kho_{role}", signature))
+        }
         wanted = {f"{s}.{name}" for s, name, _ in functions if f"{s}.{name}" in calls or f"{s}.*" in calls}
         assert may == wanted, role
 
@@ -139,10 +159,19 @@ def test_what_runs_as_the_owner_has_a_fixed_search_path(house: Path) -> None:
 
 @pytest.mark.parametrize("role", ROLES)
 def test_no_role_becomes_another(house: Path, role: str) -> None:
-    for other in ("postgres", "kho_owner", *(f"kho_{name}" for name in ROLES if name != role), "pg_read_all_data", "pg_write_all_data"):
+    for other in (
+        "postgres",
+        "kho_owner",
+        *(f"kho_{name}" for name in ROLES if name != role),
+        "pg_read_all_data",
+        "pg_write_all_data",
+    ):
         assert sqlstate(role, f"set role {other}") == DENIED
         assert sqlstate(role, f"set session authorization {other}") == DENIED
-    assert rows("select 1 from pg_auth_members m join pg_roles r on r.oid = m.member where r.rolname like 'kho_%%'", ()) == []
+    assert (
+        rows("select 1 from pg_auth_members m join pg_roles r on r.oid = m.member where r.rolname like 'kho_%%'", ())
+        == []
+    )
     assert sqlstate(role, "create role smuggler") == DENIED
     assert sqlstate(role, "create schema smuggled") == DENIED
     for schema in ("health", "kho", "journal", "release", "delta", "public"):
@@ -158,7 +187,9 @@ def test_the_owner_and_the_dagster_role_do_not_get_in(house: Path) -> None:
             connect(role, dbname=database)
 
 
-@pytest.mark.parametrize("table", [("kho", "ledger", "mac"), ("kho", "gate", "verdict"), ("candidate_health", "facility", "beds")])
+@pytest.mark.parametrize(
+    "table", [("kho", "ledger", "mac"), ("kho", "gate", "verdict"), ("candidate_health", "facility", "beds")]
+)
 def test_a_change_of_shape_reaches_released_tables_only(house: Path, table: tuple[str, str, str]) -> None:
     assert sqlstate("release", "select release.rename_column(%s, %s, %s, 'gone')", table) == "KH046"
     assert sqlstate("release", "select release.drop_column(%s, %s, %s)", table) == "KH046"
@@ -203,10 +234,16 @@ def test_a_candidate_in_disguise_is_refused(house: Path, disguise: str) -> None:
         assert live("health", "facility", ("code",)) == before
     finally:
         rows(
-            f"drop table if exists {CANDIDATE} cascade" if "view" not in disguise else "drop view if exists candidate_health.facility; "
-            "drop materialized view if exists candidate_health.facility" if disguise == "view" else "drop materialized view candidate_health.facility"
+            f"drop table if exists {CANDIDATE} cascade"
+            if "view" not in disguise
+            else "drop view if exists candidate_health.facility; "
+            "drop materialized view if exists candidate_health.facility"
+            if disguise == "view"
+            else "drop materialized view candidate_health.facility"
         )
-        rows("drop domain if exists candidate_health.d; drop type if exists candidate_health.t; drop type if exists candidate_health.e")
+        rows(
+            "drop domain if exists candidate_health.d; drop type if exists candidate_health.t; drop type if exists candidate_health.e"
+        )
 
 
 def test_a_candidate_cannot_be_changed_while_it_is_read(house: Path) -> None:
@@ -214,7 +251,10 @@ def test_a_candidate_cannot_be_changed_while_it_is_read(house: Path) -> None:
     put_candidate("health", "facility", TYPES, ("code",), ROWS)
     with connect("release") as connection:
         connection.execute("select release.diff('health', %s)", (build,))
-        assert sqlstate("transform", f"set lock_timeout = 200; alter table {CANDIDATE} enable row level security") == "55P03"
+        assert (
+            sqlstate("transform", f"set lock_timeout = 200; alter table {CANDIDATE} enable row level security")
+            == "55P03"
+        )
 
 
 def test_what_changes_after_the_gate_does_not_reach_readers(house: Path) -> None:
@@ -255,7 +295,10 @@ def test_promotion_needs_this_build_s_green_gate(house: Path) -> None:
 def test_a_gate_of_another_subject_does_not_count(house: Path) -> None:
     build = frozen("health", facility([{"code": "G1", "beds": 1}]))
     with connect("gate") as connection:
-        connection.execute("insert into kho.gate (build, subject, verdict, rules_hash, full_scan) values (%s, 'land', 'pass', 'r', true)", (build,))
+        connection.execute(
+            "insert into kho.gate (build, subject, verdict, rules_hash, full_scan) values (%s, 'land', 'pass', 'r', true)",
+            (build,),
+        )
         ledger.append(connection, "gate", "land", build)
     assert promoted(build) == "KH041"
 
@@ -274,7 +317,10 @@ def test_a_hand_made_gate_without_its_ledger_row_does_not_commit(house: Path) ->
     assert promoted(build) == "KH041"
 
 
-@pytest.mark.parametrize(("role", "kind"), [("loader", "gate"), ("loader", "release"), ("gate", "release"), ("gate", "receipt"), ("release", "gate")])
+@pytest.mark.parametrize(
+    ("role", "kind"),
+    [("loader", "gate"), ("loader", "release"), ("gate", "release"), ("gate", "receipt"), ("release", "gate")],
+)
 def test_a_role_testifies_only_to_its_own_stage(house: Path, role: str, kind: str) -> None:
     statement = "select kho.ledger_append(%s, '2026-01-01T00:00:00Z', %s, 'health', 1, '\\x00')"
     seq = value("select max(seq) + 1 from kho.ledger")
@@ -321,7 +367,9 @@ def test_two_promotions_at_once_make_one_release(house: Path) -> None:
 def test_nothing_of_a_build_is_readable_before_its_release(empty: Path) -> None:
     """Neither the frozen rows of a first load nor the candidate: only the gate looks at them."""
     build = frozen("health", facility())
-    relations = rows("select oid::regclass::text from pg_class where relkind in ('r', 'v') and relname ~ 'health__|^facility$'")
+    relations = rows(
+        "select oid::regclass::text from pg_class where relkind in ('r', 'v') and relname ~ 'health__|^facility$'"
+    )
     assert len(relations) == 4
     for (relation,) in relations:
         assert sqlstate("analyst", sql.SQL("select * from {}").format(sql.SQL(relation)).as_string(None)) == DENIED  # type: ignore[arg-type]
