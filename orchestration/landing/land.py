@@ -275,7 +275,8 @@ class _Landing:
 
     def _sweep(self) -> None:
         rows = self.connection.execute(
-            "select delivery_id, received_at < clock_timestamp() - make_interval(days => %s) and delivery_id is distinct from %s from kho.delivery where dataset = %s",
+            "select delivery_id, received_at < clock_timestamp() - make_interval(days => %s) and delivery_id is distinct from %s"
+            " from kho.delivery where dataset = %s",
             (self.contract.retention_days, self.state[1], self.contract.id),
         ).fetchall()
         sweep(self.contract, {row[0] for row in rows}, {row[0] for row in rows if row[1]})

@@ -167,17 +167,17 @@ class Loader:
         as_text = self.encoding != "binary"
         incoming, suspect, odd, bad = (self.scratch(name) for name in ("in", "suspect", "odd", "bad"))
         loaded = Loaded(table="", scratch=["in", "suspect", "odd", "bad"])
-        types = {c.name: c.pg_type for c in self.contract.columns}
+        # A column the contract does not have keeps its place.
         numbers = iter(range(len(columns)))
-        stored = [
-            name or f"_x{next(numbers)}" for name in columns
-        ]  # a column the contract does not have keeps its place
+        stored = [name or f"_x{next(numbers)}" for name in columns]
+        types = {"_row": "bigint"} if as_text else {c.name: c.pg_type for c in self.contract.columns}
         self.run(
-            "create unlogged table {incoming} ({columns})", incoming=incoming,
+            "create unlogged table {incoming} ({columns})",
+            incoming=incoming,
             columns=sql.SQL(", ").join(
-                sql.SQL("{} " + ("bigint" if name == "_row" else "text" if as_text or name not in types else types[name])).format(sql.Identifier(name)) for name in stored
+                sql.SQL("{} " + types.get(name, "text")).format(sql.Identifier(name)) for name in stored
             ),
-        )  # fmt: skip
+        )
         loaded.received = self._copy(incoming, stored, stream, None)
         # One scan sets aside the rows that may need cleaning or break a rule; all others are taken as they stand.
         texts = [column for column in self.contract.columns if as_text or contract_rules.is_text(column)]

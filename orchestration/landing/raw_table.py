@@ -152,7 +152,8 @@ class RawTable:
             """insert into {delta} (journal_build, journal_op, {names}) select {id}, 'D', {names} from {raw} o where not _deleted
                   and not exists (select from {keys} k where {k}) and not exists (select from {new} n where {n})
                   and not exists (select from {present} p where {p})""",
-            delta=delta, names=names, id=sql.Literal(self.loader.delivery_id), raw=self.raw, keys=keys, new=new, present=present, k=same[0], n=same[1], p=same[2],
+            delta=delta, names=names, id=sql.Literal(self.loader.delivery_id), raw=self.raw,
+            keys=keys, new=new, present=present, k=same[0], n=same[1], p=same[2],
         ).rowcount  # fmt: skip
 
     def _close_quarantine(self, accepted: Sql) -> None:

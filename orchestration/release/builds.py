@@ -122,7 +122,10 @@ def diff(subject: str, build: int) -> list[Frozen]:
     failure: KhoError
     try:
         with connect("release") as connection:
-            connection.execute("set local work_mem = '256MB'")
+            # A comparison of wide rows costs more than the planner knows: without this it would leave it to one core.
+            connection.execute(
+                "set local work_mem = '256MB'; set local parallel_setup_cost = 100; set local parallel_tuple_cost = 0.0001"
+            )
             connection.execute("select release.diff(%s, %s)", (subject, build))
             step("diff:before-commit")
             rows = connection.execute(

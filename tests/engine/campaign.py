@@ -166,6 +166,10 @@ class Campaign:
         """One delivery, struck, then handed over again."""
         player = self.feeds[feed]
         pick = self.random
+        if (
+            player.waiting is not None and pick.random() < 0.7
+        ):  # or the feed would wait for ever, and rehearse little else
+            player.play(Step("confirm"))
         edits = [
             Edit(
                 pick.choice(["set"] * 5 + ["remove", "twin", "rival", "keyless", "tidy"]),

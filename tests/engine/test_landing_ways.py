@@ -102,10 +102,10 @@ def result(made: Contract, receipt: Receipt) -> dict[str, Any]:
     }
     locked = rows(
         "select row_number, key, p.code, p.column_name, p.found, p.expected, p.message_vi from quarantine.row r join quarantine.problem p"
-        " using (quarantine_id) where dataset = %s order by 1, 3, 4",
+        " using (quarantine_id) where dataset = %s",
         (made.id,),
     )
-    return {"rows": content, "shape": shape, "key": keys, "counts": counts, "quarantine": locked}
+    return {"rows": content, "shape": shape, "key": keys, "counts": counts, "quarantine": sorted(locked, key=repr)}
 
 
 def send(made: Contract, content: list[Row], how: str, day: int = 0) -> Receipt:

@@ -58,7 +58,11 @@ begin
     if whole and new_marks then new_source := new_source || ' where not n._deleted'; end if;
     if since is not null then
         if whole then raise exception 'a watermark goes with changes, not with the whole' using errcode = 'KH020'; end if;
-        new_source := new_source || format(' where n._build > %s', since);
+        -- Counted before they are joined: few rows are looked up in `old_rel`, whose size then does not matter.
+        drop table if exists pg_temp.changed;
+        execute format('create temporary table changed on commit drop as %s where n._build > %s', new_source, since);
+        analyze pg_temp.changed;
+        new_source := 'select * from pg_temp.changed';
     end if;
     old_source := format('select %s from %s o', delta.select_list(all_columns, old_rel, into_rel, 'o'), old_rel)
                   || case when old_marks then ' where not o._deleted' else '' end;
@@ -69,25 +73,30 @@ begin
                       string_agg(format('p.%I = o.o%s', key[i], i), ' and ')) into keep from generate_series(1, n_key) i;
     end if;
 
+    -- First what differs, then into the delta: only a query that writes no existing table may use more than one process.
+    drop table if exists pg_temp.difference;
     execute format($sql$
-        with d as (
+        create temporary table difference on commit drop as
             select n.*, o.*, (%1$s) as new_here, (%2$s) as old_here
               from (%3$s) n %4$s join (%5$s) o on %6$s
              where ((%1$s) and not (%2$s)) or (not (%1$s) and (%2$s)) or ((%1$s) and (%2$s) and %7$s)
-        ), frozen as (
-            insert into %8$s (journal_build, journal_op, %9$s)
-            select %10$s, v.* from (select * from d where true %11$s) d
-             cross join lateral (values (case when d.old_here then 'U' else 'I' end, %12$s),
-                                        (case when d.new_here then 'B' else 'D' end, %13$s)) v (op, %14$s)
-             where case v.op when 'B' then d.old_here and %15$s when 'D' then d.old_here else d.new_here end
+    $sql$, new_here, old_here, new_source, case when whole then 'full' else 'left' end, old_source, join_on, differs);
+    execute format($sql$
+        with frozen as (
+            insert into %1$s (journal_build, journal_op, %2$s)
+            select %3$s, v.* from (select * from pg_temp.difference d where true %4$s) d
+             cross join lateral (values (case when d.old_here then 'U' else 'I' end, %5$s),
+                                        (case when d.new_here then 'B' else 'D' end, %6$s)) v (op, %7$s)
+             where case v.op when 'B' then d.old_here and %8$s when 'D' then d.old_here else d.new_here end
             returning journal_op
         )
         select count(*) filter (where journal_op = 'I'), count(*) filter (where journal_op = 'U'), count(*) filter (where journal_op = 'D')
           from frozen
-    $sql$, new_here, old_here, new_source, case when whole then 'full' else 'left' end, old_source, join_on, differs,
-           into_rel, delta.column_list(all_columns), build, replace(replace(keep, 'n.n1', 'd.n1'), 'o.o', 'd.o'),
+    $sql$, into_rel, delta.column_list(all_columns), build, replace(replace(keep, 'n.n1', 'd.n1'), 'o.o', 'd.o'),
            new_values, old_values, (select string_agg('c' || i, ', ') from generate_series(1, n_all) i), before_images::text)
     into inserted, updated, deleted;
+    drop table pg_temp.difference;
+    drop table if exists pg_temp.changed;
 end $$;
 
 -- Apply the frozen rows of `build` to `target`. With tombstones, deleted rows stay with _deleted = true, and _delivery of every
