@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import signal
 import sys
 
 from benchmarks.ground import ground, server_version
@@ -23,6 +25,8 @@ def main(names: list[str]) -> int:
     if unknown:
         print(f"unknown: {', '.join(unknown)}; there are {', '.join(MODULES)}", file=sys.stderr)
         return 2
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that server and folder go in every case
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ["RUNTIME__DLTHUB_TELEMETRY"] = "false"
     for name in names or MODULES:

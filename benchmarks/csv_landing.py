@@ -74,10 +74,12 @@ def ours(home: Path, file: Path, *, quarantined: int) -> Contender:
 
 def floor(file: Path) -> Contender:
     def contender(watch: Watch) -> None:
-        psql(FLOOR, "set client_min_messages = error ;; drop table if exists parcel")
+        psql(FLOOR, "drop table if exists parcel")
         settle()
         with watch:
-            psql(FLOOR, rf"create table parcel ({PARCEL_TABLE}) ;; \copy parcel from '{file}' with (format csv, header)")
+            psql(
+                FLOOR, rf"create table parcel ({PARCEL_TABLE}) ;; \copy parcel from '{file}' with (format csv, header)"
+            )
         assert int(psql(FLOOR, "select count(*) from parcel")) == ROWS
 
     return contender
@@ -99,7 +101,7 @@ def peer(home: Path, file: Path) -> Contender:
             "ma_thua": pa.string(), "dia_chi": pa.string(), "ma_xa": pa.string(), "loai_dat": pa.string(), "ngay_dang_ky": pa.date32(),
             "so_to": pa.int32(), "dien_tich": pa.decimal128(12, 1), "the_chap": pa.bool_(),
         }  # fmt: skip
-        psql(FLOOR, "set client_min_messages = error ;; drop schema if exists peer cascade")
+        psql(FLOOR, "drop schema if exists peer cascade")
         settle()
         with watch:
             target = dlt.destinations.postgres(url)

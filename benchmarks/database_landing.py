@@ -35,7 +35,7 @@ def ours(watch: Watch) -> None:
 
 
 def floor(watch: Watch) -> None:
-    psql(FLOOR, "set client_min_messages = error ;; drop table if exists parcel")
+    psql(FLOOR, "drop table if exists parcel")
     psql(FLOOR, f"create table parcel ({PARCEL_TABLE}, cap_nhat_luc timestamptz)")
     settle()
     out = psql_command(AGENCY, "copy (select * from register.parcel) to stdout (format binary)")

@@ -33,18 +33,20 @@ def run(home: Path) -> None:
     for subject in graph.subjects():  # a subject reads the release of another
         number, _ = pipeline.build(graph, subject, NIGHT)
         pipeline.check(subject, number, NIGHT, contracts)
-        try_to_release(graph, subject)
-    contenders = {"kho, a call a subject": by_subject, "bare dbt run": bare(home, None), "bare, manifest given": bare(home, dbt.manifest())}
+        pipeline.release(graph, subject, NIGHT)
+    contenders = {
+        "kho, a call a subject": by_subject,
+        "bare dbt run": bare(home, None),
+        "bare, manifest given": bare(home, dbt.manifest()),
+    }
     for contender in contenders.values():
         contender(Watch())
     figures = take_turns(contenders)
     models = sum(len(graph.nodes(subject)) for subject in graph.subjects())
-    figures.table(f"dbt: {len(graph.models)} models, {len(graph.subjects())} subjects, {models} builds", list(contenders))
+    figures.table(
+        f"dbt: {len(graph.models)} models, {len(graph.subjects())} subjects, {models} builds", list(contenders)
+    )
     result("dbt", figures.median("kho, a call a subject"), figures.median("bare dbt run"), 1.3)
-
-
-def try_to_release(graph: dbt.Graph, subject: str) -> None:
-    pipeline.release(graph, subject, NIGHT)
 
 
 def begin() -> None:
@@ -67,9 +69,20 @@ def bare(home: Path, manifest: Any) -> Contender:
 
         begin()
         project, target = str(dbt.project_folder()), str(home / "bare")
-        arguments = ["--quiet", "run", "--project-dir", project, "--profiles-dir", project, "--target-path", target, "--log-path", target]
+        arguments = [
+            "--quiet",
+            "run",
+            "--project-dir",
+            project,
+            "--profiles-dir",
+            project,
+            "--target-path",
+            target,
+            "--log-path",
+            target,
+        ]
         before = dict(os.environ)
-        os.environ.update(dbt._environment(offline=False), DBT_SEND_ANONYMOUS_USAGE_STATS="0")
+        os.environ.update(dbt.environment(offline=False), DBT_SEND_ANONYMOUS_USAGE_STATS="0")
         try:
             with watch:
                 done = dbtRunner(manifest=manifest).invoke(arguments)

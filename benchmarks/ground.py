@@ -33,6 +33,7 @@ def ground() -> Iterator[Path]:
         f"postgresql://postgres@/{AGENCY}?host={embedded.socket_folder()}&port=5432"
     )
     try:
+        os.environ["PGOPTIONS"] = "-c client_min_messages=warning"
         (home / "files").mkdir()
         schema.init()
         for name in (FLOOR, AGENCY):
@@ -44,7 +45,7 @@ def ground() -> Iterator[Path]:
 
 
 def psql(database: str, script: str, *, stdin: IO[bytes] | None = None, stdout: IO[bytes] | None = None) -> str:
-    """Run a script with psql as the administrator; returns what it printed unless `stdout` takes it."""
+    """Run a script, its commands apart by `;;`, with psql as the administrator; what it printed, unless `stdout` takes it."""
     done = subprocess.run(psql_command(database, script), stdin=stdin, stdout=stdout or subprocess.PIPE, check=True)
     return "" if stdout else done.stdout.decode()
 

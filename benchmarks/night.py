@@ -22,9 +22,7 @@ from orchestration.sources import open_source
 from orchestration.warehouse import connect, connections
 
 WAREHOUSE = connections.DATABASE
-COLUMNS = (
-    "address, commune_code, land_use_code, registered_on, sheet_number, area_m2, is_mortgaged, is_residential, updated_at"
-)
+COLUMNS = "address, commune_code, land_use_code, registered_on, sheet_number, area_m2, is_mortgaged, is_residential, updated_at"
 FILE_COLUMNS = ", ".join(parcels.COLUMNS[1:])
 
 
@@ -43,7 +41,10 @@ def landing(home: Path) -> None:
     figures = Figures()
     for version in range(ROUNDS + 1):
         file = parcels.write_csv(home / "snapshot.csv", version)
-        for name, contender in (("kho", land_file(home, file, version)), ("hand-written SQL", land_by_hand(file, version))):
+        for name, contender in (
+            ("kho", land_file(home, file, version)),
+            ("hand-written SQL", land_by_hand(file, version)),
+        ):
             if version:
                 figures.run(name, contender)
             else:  # what the nights start from
@@ -72,9 +73,13 @@ def land_by_hand(file: Path, version: int) -> Contender:
     """Stage, one full join, three statements; nothing checked, nothing kept, no receipt."""
     assign = ", ".join(f"{name} = d.{name}" for name in parcels.COLUMNS[1:])
     new, old = (", ".join(f"{alias}.{name}" for name in parcels.COLUMNS[1:]) for alias in "no")
-    both = ", ".join(f"case when n.ma_thua is null then o.{name} else n.{name} end as {name}" for name in parcels.COLUMNS)
+    both = ", ".join(
+        f"case when n.ma_thua is null then o.{name} else n.{name} end as {name}" for name in parcels.COLUMNS
+    )
     copy = rf"\copy {{}} from '{file}' with (format csv, header)"
-    first = f"create schema hand ;; create table hand.raw ({PARCEL_TABLE}) ;; {copy.format('hand.raw')} ;; analyze hand.raw"
+    first = (
+        f"create schema hand ;; create table hand.raw ({PARCEL_TABLE}) ;; {copy.format('hand.raw')} ;; analyze hand.raw"
+    )
     night = f"""
         set work_mem = '256MB' ;; begin ;;
         create unlogged table hand.stage ({PARCEL_TABLE}) ;; {copy.format("hand.stage")} ;;

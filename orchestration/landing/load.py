@@ -180,8 +180,7 @@ class Loader:
         )
         loaded.received = self._copy(incoming, stored, stream, None)
         # One scan sets aside the rows that may need cleaning or break a rule; all others are taken as they stand.
-        texts = [column for column in self.contract.columns if as_text or contract_rules.is_text(column)]
-        doubts = [contract_rules.odd(texts)]
+        doubts = [contract_rules.odd(contract_rules.unguarded(self.contract, as_text=as_text))]
         doubts += [
             rule.broken
             for rule in contract_rules.rules(

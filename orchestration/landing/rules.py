@@ -113,17 +113,26 @@ def rules(contract: Contract, *, as_text: bool, value_of: Callable[[Column], Sql
     return found
 
 
+def unguarded(contract: Contract, *, as_text: bool) -> list[Column]:
+    """Columns in which a value that needs cleaning might break no rule, so that it has to be looked for.
+
+    A pattern or a code list of plain text notices it, and so does the input of every type but text and jsonb, which
+    refuses it or reads it as the same value.
+    """
+    return [
+        c
+        for c in contract.columns
+        if (is_text(c) and c.allowed is None and not (c.pattern and _implies_plain(c.pattern)))
+        or (as_text and c.pg_type == "jsonb")
+    ]
+
+
 def uncanonical(contract: Contract) -> list[Sql]:
     """Conditions, for an incoming table of the contract's types, that a text is not yet as Kho keeps texts.
 
-    Not a breach: such a delivery merely takes the way on which texts are normalised. Columns whose pattern or code list
-    already implies plain text are left out.
+    Not a breach: such a delivery merely takes the way on which texts are normalised.
     """
-    columns = [
-        c
-        for c in contract.columns
-        if is_text(c) and c.allowed is None and not (c.pattern and _implies_plain(c.pattern))
-    ]
+    columns = unguarded(contract, as_text=False)
     differs = [
         sql.SQL(
             "{x} is not null and ({x} = '' or not {x} is nfc normalized or {x} <> btrim({x}, E' \\t\\r\\n\\u00a0'))"

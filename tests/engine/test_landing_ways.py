@@ -102,8 +102,8 @@ def result(made: Contract, receipt: Receipt) -> dict[str, Any]:
     }
     locked = rows(
         "select row_number, key, p.code, p.column_name, p.found, p.expected, p.message_vi from quarantine.row r join quarantine.problem p"
-        " using (quarantine_id) where dataset = %s",
-        (made.id,),
+        " using (quarantine_id) where dataset = %s and delivery_id = %s",
+        (made.id, receipt.delivery_id),
     )
     return {"rows": content, "shape": shape, "key": keys, "counts": counts, "quarantine": sorted(locked, key=repr)}
 

@@ -12,7 +12,7 @@ select
     land_use_code in ('ONT', 'ODT') as is_residential,
     updated_at,
     _delivery,
-    release.current_build('land') as _build,
+    (select release.current_build('land')) as _build, -- once, not for each row
     _deleted
 from {{ ref('stg_land_office__parcel') }}
 {{ only_changed(ref('stg_land_office__parcel'), 'parcel_code') }}
