@@ -194,19 +194,13 @@ def _live_spec(subject: str, model: Model) -> dg.AssetSpec:
 
 
 def _live_facts(model: Model, release: int) -> dict[str, Any]:
-    """Size and a few rows of a released table; columns that are classified as personal are left out."""
+    """Size and a few rows of a released table; only columns that their own metadata calls open or shared are shown."""
     from psycopg import sql
 
-    shown = [
-        name
-        for name, c in model.columns.items()
-        if c["meta"].get("classification") not in ("personal", "sensitive") and not name.startswith("_")
-    ]
+    shown = [name for name, c in model.columns.items() if c["meta"].get("classification") in ("open", "shared")]
     table = sql.Identifier(model.subject or "", model.name)
     with connect("analyst") as connection:
-        size = connection.execute(
-            "select reltuples::bigint from pg_class where oid = to_regclass(%s)", (f"{model.subject}.{model.name}",)
-        ).fetchone()
+        size = connection.execute(sql.SQL("select count(*) from {}").format(table)).fetchone()
         rows = connection.execute(
             sql.SQL("select {} from {} limit 5").format(sql.SQL(", ").join(map(sql.Identifier, shown[:8])), table)
         ).fetchall()
@@ -217,6 +211,6 @@ def _live_facts(model: Model, release: int) -> dict[str, Any]:
     ]
     return {
         "kho/release": release,
-        "dagster/row_count": max(0, int(size[0])) if size else 0,
+        "dagster/row_count": int(size[0]) if size else 0,
         "Xem trước / preview": dg.MetadataValue.md("\n".join(lines)),
     }
