@@ -37,7 +37,6 @@ _REFUSALS = {
     "KH046": "bảng này chưa từng được phát hành",
     "KH047": "bản dự tuyển có nhiều dòng cùng khóa",
 }
-refusals = frozenset(_REFUSALS)
 
 
 @dataclass(frozen=True, slots=True)

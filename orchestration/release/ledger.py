@@ -68,31 +68,25 @@ def verify(connection: psycopg.Connection, anchor: Path | None = None) -> tuple[
     prev, last, macs = b"\x00", 0, {}
     rows = connection.execute(
         """select l.seq, to_char(l.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), l.kind, l.subject, l.ref, l.payload_hash, l.prev, l.mac,
-                  case when l.kind = 'receipt' then exists (select from kho.delivery d where d.dataset = l.subject and d.delivery_id = l.ref)
+                  case when case
+                       when l.kind = 'receipt' then exists (select from kho.delivery d where d.dataset = l.subject and d.delivery_id = l.ref)
                        when l.kind = 'gate' then exists (select from kho.gate g where g.subject = l.subject and g.build = l.ref)
                        else exists (select from kho.release r where r.subject = l.subject and r.release = l.ref and r.kind = l.kind) end
+                  then kho.evidence(l.kind, l.subject, l.ref) end
              from kho.ledger l order by l.seq"""
     ).fetchall()
-    hashes: dict[int, bytes] = dict(
-        connection.execute(
-            """select l.seq, kho.evidence(l.kind, l.subject, l.ref) from kho.ledger l
-                where case when l.kind = 'receipt' then exists (select from kho.delivery d where d.dataset = l.subject and d.delivery_id = l.ref)
-                           when l.kind = 'gate' then exists (select from kho.gate g where g.subject = l.subject and g.build = l.ref)
-                           else exists (select from kho.release r where r.subject = l.subject and r.release = l.ref and r.kind = l.kind) end"""
-        ).fetchall()
-    )
-    for seq, at, kind, subject, ref, payload_hash, prev_in_row, mac, there in rows:
+    for seq, at, kind, subject, ref, payload_hash, prev_in_row, mac, evidence in rows:
         if seq != last + 1:
             faults.append(Fault(seq, f"thiếu mắt xích {last + 1}", f"link {last + 1} is missing"))
         if prev_in_row != prev or not hmac.compare_digest(
             mac, _mac(key, seq, at, kind, subject, ref, payload_hash, prev_in_row)
         ):
             faults.append(Fault(seq, "mắt xích đã bị sửa", "the link has been altered"))
-        if not there:
+        if evidence is None:
             faults.append(
                 Fault(seq, f"mất bằng chứng {kind} {subject} {ref}", f"evidence {kind} {subject} {ref} is gone")
             )
-        elif hashes.get(seq) != payload_hash:
+        elif evidence != payload_hash:
             faults.append(
                 Fault(
                     seq,
