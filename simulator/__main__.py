@@ -19,8 +19,9 @@ import click
 
 from simulator import control
 from simulator.clock import FIRST_NIGHT
-from simulator.datasets import DATASETS
+from simulator.datasets import DATASETS, LICENCE
 from simulator.faults import FaultPlan
+from simulator.ministry import command
 from simulator.run import CAN_BE_DOWN, SEED, ProvinceInABox, write_json
 from simulator.truth import NIGHTS, Night, Province
 
@@ -75,7 +76,18 @@ def main() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Tệp JSON: kế hoạch lỗi của dịch vụ đăng ký doanh nghiệp / JSON file: the registry's fault plan",
 )
-def serve(home: Path, seed: int, scale: float, first_night: datetime, night: int, faults: Path | None) -> None:
+@click.option(
+    "--ministry-faults", help="Kế hoạch lỗi của Bộ: JSON hoặc tệp JSON / The ministry's: JSON or a file of it"
+)
+def serve(
+    home: Path,
+    seed: int,
+    scale: float,
+    first_night: datetime,
+    night: int,
+    faults: Path | None,
+    ministry_faults: str | None,
+) -> None:
     """Khởi động mọi hệ thống và chạy đến khi bị dừng (Ctrl-C).
 
     Start all systems and run until stopped (Ctrl-C). Once HOME/sources.json is there, everything is ready.
@@ -88,7 +100,8 @@ def serve(home: Path, seed: int, scale: float, first_night: datetime, night: int
         path.unlink(missing_ok=True)
     try:
         plan = FaultPlan.read(faults) if faults else None
-        box = ProvinceInABox(home, seed, scale, first_night=first_night.date(), faults=plan)
+        upstream = command.read_faults(ministry_faults) if ministry_faults else None
+        box = ProvinceInABox(home, seed, scale, first_night=first_night.date(), faults=plan, ministry_faults=upstream)
         with box:
             box.night(night)
             server = control.ControlServer(box)
@@ -145,13 +158,22 @@ def truth(number: int, dataset: str | None, as_json: bool, seed: int, scale: flo
     datasets.
     """
     try:
-        told = Province(seed, scale, first_night.date()).night(number)
+        province = Province(seed, scale, first_night.date())
+        told, refused = province.night(number), province.refused_upstream(number)
     except ValueError as error:
         raise click.ClickException(str(error)) from None
     if as_json:
         names = [dataset] if dataset else list(DATASETS)
         click.echo(
-            json.dumps({name: _told(told, name) for name in names}, ensure_ascii=False, indent=1, default=_plain)
+            json.dumps(
+                {
+                    name: _told(told, name) | ({"refused_upstream": refused} if name == LICENCE.id else {})
+                    for name in names
+                },
+                ensure_ascii=False,
+                indent=1,
+                default=_plain,
+            )
         )
     elif dataset:
         writer = csv.DictWriter(sys.stdout, list(DATASETS[dataset].columns))
@@ -166,6 +188,11 @@ def truth(number: int, dataset: str | None, as_json: bool, seed: int, scale: flo
             content = _told(told, name)
             counts = [len(content[k]) for k in ("rows", "inserted", "updated", "deleted", "dirt", "warehouse_dirt")]
             click.echo(f"{name:34}" + "".join(f"{count:>16}" for count in counts))
+        click.echo(f"Bộ từ chối giấy phép / licences the ministry refuses: {', '.join(refused)}")
+
+
+for _command in (command.ministry, command.tamper):
+    main.add_command(_command)
 
 
 def _told(night: Night, name: str) -> dict[str, Any]:

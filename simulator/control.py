@@ -69,6 +69,7 @@ def state(box: ProvinceInABox) -> dict[str, Any]:
         "delivered": sorted(night.delivered),
         "health": "up" if box.health.is_up else "down",
         "enterprise_registry": "up" if box.registry.is_up else "down",
+        "ministry": "up" if box.ministry.is_up else "down",
     }
 
 

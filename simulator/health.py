@@ -17,13 +17,13 @@ import importlib.util
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from simulator import datasets as ds
+from simulator.gateway import free_port
 from simulator.truth import Key, Night, Row
 
 DATABASE, READER, SUPERUSER = "syt", "kho_doc", "postgres"
@@ -65,7 +65,7 @@ class HealthSystem:
         self._home = home
         self._note = home / "cluster"
         self._password = secrets.token_urlsafe(12)
-        self._port = _free_port()
+        self._port = free_port()
         self._folder: Path | None = None
         self._rows: dict[str, dict[Key, Row]] = {}
 
@@ -228,12 +228,3 @@ def _user() -> str | None:
     except KeyError:
         subprocess.run(["useradd", "-s", "/bin/bash", SYSTEM_USER], check=True, capture_output=True)
     return SYSTEM_USER
-
-
-def _free_port() -> int:
-    """A free port outside the system's ephemeral range, so that nobody takes it while the server is down."""
-    while True:
-        port = 20_000 + secrets.randbelow(10_000)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port

@@ -4,15 +4,17 @@ Belongs here: the order in which things start, move and stop, and the environmen
 Stays out: what each system does (its own module), the command line (`__main__`), talking to a running box (`control`).
 
     with ProvinceInABox(home, seed=24, scale=0.1) as box:
-        box.env          # KHO_SOURCE_… for whoever takes the data in
+        box.env          # KHO_SOURCE_… for whoever takes the data in, KHO_NATIONAL_… for whoever sends it up
         box.night(2)     # the next night; the health department is down in it
         box.truth        # what the warehouse should hold now
+        box.refused      # which licences the ministry refuses for now
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -24,11 +26,12 @@ from simulator import education, home_affairs
 from simulator.clock import FIRST_NIGHT
 from simulator.faults import FaultPlan
 from simulator.health import HealthSystem
+from simulator.ministry import Ministry, MinistryFaults
 from simulator.registry import Registry
 from simulator.truth import NIGHTS, Night, Province
 
 SEED = 24
-CAN_BE_DOWN = ("health", "enterprise_registry")
+CAN_BE_DOWN = ("health", "enterprise_registry", "ministry")
 
 
 class ProvinceInABox:
@@ -46,13 +49,18 @@ class ProvinceInABox:
         *,
         first_night: date = FIRST_NIGHT,
         faults: FaultPlan | None = None,
+        ministry_faults: MinistryFaults | None = None,
     ) -> None:
-        """`faults`: the registry's faults; without it those that follow from the seed (`FaultPlan()` means none)."""
+        """`faults`: the registry's faults, `ministry_faults`: the ministry's; without them those that follow from the
+        seed (`FaultPlan()`, `MinistryFaults()` mean none).
+        """
         self.home = Path(home).resolve()
         self.seed, self.scale, self.first_night = seed, scale, first_night
         self.health = HealthSystem(self.home / "health")
         plan = FaultPlan.seeded(seed) if faults is None else faults
         self.registry = Registry(self.home / "enterprise_registry" / "record.jsonl", plan)
+        upstream = MinistryFaults.mild(seed) if ministry_faults is None else ministry_faults
+        self.ministry = Ministry(self.home / "ministry", (), upstream)
         self.province: Province
         self._home_affairs = self.home / "home_affairs"
         self._education = self.home / "education"
@@ -61,7 +69,7 @@ class ProvinceInABox:
 
     @property
     def env(self) -> dict[str, str]:
-        """Where each source is, by the names of the environment variables in the contracts."""
+        """Where each far end is, by the names of the environment variables in the declarations."""
         return {
             "KHO_SOURCE_HOME_AFFAIRS": str(self._home_affairs),
             "KHO_SOURCE_HEALTH": self.health.url,
@@ -69,12 +77,21 @@ class ProvinceInABox:
             "KHO_SOURCE_ENTERPRISES": self.registry.base,
             "KHO_SOURCE_ENTERPRISES_KEY": self.registry.key,
             "KHO_SOURCE_ENTERPRISES_SECRET": self.registry.secret,
+            "KHO_NATIONAL_HEALTH": self.ministry.base,
+            "KHO_NATIONAL_HEALTH_KEY": self.ministry.key,
+            "KHO_NATIONAL_HEALTH_SECRET": self.ministry.secret,
+            "KHO_EXCHANGE_SETTLE": "0.5",
         }
 
     @property
     def truth(self) -> Night:
         """The truth of the present night."""
         return self.province.night(self._number)
+
+    @property
+    def refused(self) -> list[str]:
+        """Numbers of the licences whose last version the ministry refuses, as of the present night."""
+        return self.province.refused_upstream(self._number)
 
     def start(self) -> None:
         """Start everything with night 1; on failure nothing is left running."""
@@ -86,10 +103,12 @@ class ProvinceInABox:
                 first = self.province.night(1)
                 home_affairs.clear(self._home_affairs)
                 education.clear(self._education)
+                shutil.rmtree(self.ministry.home, ignore_errors=True)
                 self._deliver(first)
                 cluster.result()
             self.health.load(first)
             self.registry.start()
+            self.ministry.start()
             self._number = 1
         except BaseException:
             self.stop()
@@ -105,7 +124,7 @@ class ProvinceInABox:
             return self.truth
 
     def down(self, agency: str) -> None:
-        """Make one agency unreachable: `health` or `enterprise_registry`."""
+        """Make one agency unreachable: one of `CAN_BE_DOWN`."""
         with self._lock:
             self._system(agency).down()
 
@@ -117,6 +136,7 @@ class ProvinceInABox:
     def stop(self) -> None:
         """Stop everything."""
         with self._lock:
+            self.ministry.stop()
             self.registry.stop()
             self.health.stop()
 
@@ -129,10 +149,10 @@ class ProvinceInABox:
     ) -> None:
         self.stop()
 
-    def _system(self, agency: str) -> HealthSystem | Registry:
+    def _system(self, agency: str) -> HealthSystem | Registry | Ministry:
         if agency not in CAN_BE_DOWN:
             raise ValueError(f"Chỉ tắt được / Only these can be down: {', '.join(CAN_BE_DOWN)}")
-        return self.health if agency == "health" else self.registry
+        return self.health if agency == "health" else self.ministry if agency == "ministry" else self.registry
 
     def _move(self, night: Night) -> None:
         was_up = self.health.is_up
@@ -149,6 +169,7 @@ class ProvinceInABox:
         home_affairs.deliver(self._home_affairs, night)
         education.deliver(self._education, night)
         self.registry.show(night)
+        self.ministry.know(self.province.known_upstream(night.number))
 
 
 def write_json(path: Path, content: object) -> None:

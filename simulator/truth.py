@@ -3,7 +3,7 @@
 Purpose: the oracle of the tests. From a seed and a scale follow, for each of three nights, every agency's records
 (`views`), the rows the warehouse's raw layer should hold when everything good is accepted (`rows`), and each planted
 defect (`dirt`, `warehouse_dirt`).
-Belongs here: the course of the nights and the accounting of accepted, quarantined and deleted.
+Belongs here: the course of the nights and the accounting of accepted, quarantined, deleted, and refused by the ministry.
 Stays out: how rows come about (`entities`, `enterprises`), which defects there are (`defects`), how they travel (one
 module per agency). Nothing here reads what was delivered.
 
@@ -18,6 +18,7 @@ nothing), and for
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -47,6 +48,7 @@ _DROPPED = {
     3: (ds.LINK_E1_E2.id,),  # the same content under a later date
 }
 _DOWN = {1: frozenset[str](), 2: frozenset({"health"}), 3: frozenset[str]()}
+_CORRECTED = 3  # the night on which the ministry knows one more facility
 _HELD = {1: frozenset[str](), 2: frozenset({"education"}), 3: frozenset[str]()}
 
 
@@ -102,6 +104,45 @@ class Province:
             self._nights[coming] = self._night(coming)
         return self._nights[number]
 
+    def refused_upstream(self, number: int) -> list[str]:
+        """Numbers of the licences that the ministry refuses (unknown facility) and that stay so after a night.
+
+        Two on night 1. One of them is changed in time for night 3, when the ministry knows its facility: that version
+        is accepted.
+        """
+        corrected, other = self._strangers()
+        return sorted([other] if number >= _CORRECTED else [corrected, other])
+
+    def known_upstream(self, number: int) -> frozenset[str]:
+        """Codes of the facilities in the ministry's list on a night; those that were closed stay in it."""
+        self.night(number)
+        known = {key[0] for n in range(1, number + 1) for key in self._reality[n][ds.FACILITY.id]}
+        refused = set(self.refused_upstream(number))
+        first = self._reality[1][ds.LICENCE.id].items()
+        return frozenset(known - {row["facility_code"] for key, row in first if key[0] in refused})
+
+    def _strangers(self) -> tuple[str, str]:
+        """The licence that is refused and then corrected, and the one that stays refused."""
+        self.night(max(NIGHTS))
+        alone = self._alone()
+        corrected = next(key for key in alone if self._differs(key, _CORRECTED - 1))
+        others = [key for key in alone if key != corrected]
+        other = next((key for key in reversed(others) if not self._differs(key, 1)), others[-1])
+        return corrected[0], other[0]
+
+    def _alone(self) -> list[Key]:
+        """Good licences that are there on all nights, each the only one of its facility."""
+        tables = [self._reality[number][ds.LICENCE.id] for number in NIGHTS]
+        holders = Counter(f for _, f in {(key, row["facility_code"]) for table in tables for key, row in table.items()})
+        spoilt = self._spoilt()
+        good = [key for key in tables[0] if (ds.LICENCE.id, key) not in spoilt]
+        there = [key for key in good if all(key in table for table in tables)]
+        return [key for key in there if holders[tables[0][key]["facility_code"]] == 1]
+
+    def _differs(self, licence: Key, since: int) -> bool:
+        """True when the last night's version of a licence is another than that of an earlier night."""
+        return self._reality[max(NIGHTS)][ds.LICENCE.id][licence] != self._reality[since][ds.LICENCE.id][licence]
+
     def _live_through(self, number: int) -> None:
         """Make the reality of a night out of the one before, and plant its defects."""
         reality = self._reality[number] = self._base() if number == 1 else self._evolve(number)
@@ -111,6 +152,16 @@ class Province:
             for dirt in planted:
                 self._touch(reality, number, dirt)
         self._defects += planted
+        if number == _CORRECTED:
+            self._let_one_be_corrected()
+
+    def _let_one_be_corrected(self) -> None:
+        """Change a licence whose facility has no other, if in a small province no such licence has changed by itself."""
+        alone = self._alone()
+        if not any(self._differs(key, _CORRECTED - 1) for key in alone):
+            rng, licences = self._rng("corrected"), self._reality[_CORRECTED][ds.LICENCE.id]
+            when = self.calendar.change_time(rng, _CORRECTED)
+            licences[alone[0]] = self._licences.change(rng, licences[alone[0]], when)
 
     def _rng(self, part: str) -> random.Random:
         """An own stream for each part, so that more of one thing does not change the others."""
