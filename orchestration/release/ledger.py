@@ -68,12 +68,8 @@ def verify(connection: psycopg.Connection, anchor: Path | None = None) -> tuple[
     prev, last, macs = b"\x00", 0, {}
     rows = connection.execute(
         """select l.seq, to_char(l.at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'), l.kind, l.subject, l.ref, l.payload_hash, l.prev, l.mac,
-                  case when case
-                       when l.kind = 'receipt' then exists (select from kho.delivery d where d.dataset = l.subject and d.delivery_id = l.ref)
-                       when l.kind = 'gate' then exists (select from kho.gate g where g.subject = l.subject and g.build = l.ref)
-                       else exists (select from kho.release r where r.subject = l.subject and r.release = l.ref and r.kind = l.kind) end
-                  then kho.evidence(l.kind, l.subject, l.ref) end
-             from kho.ledger l order by l.seq"""
+                  case when t.kind is not null then kho.evidence(l.kind, l.subject, l.ref) end
+             from kho.ledger l left join kho.testimony t on (t.kind, t.subject, t.ref) = (l.kind, l.subject, l.ref) order by l.seq"""
     ).fetchall()
     for seq, at, kind, subject, ref, payload_hash, prev_in_row, mac, evidence in rows:
         if seq != last + 1:
@@ -97,11 +93,8 @@ def verify(connection: psycopg.Connection, anchor: Path | None = None) -> tuple[
         prev, last = mac, seq
         macs[seq] = mac.hex()
     unlinked = connection.execute(
-        """select e.kind, e.subject, e.ref
-             from (select 'receipt' as kind, dataset as subject, delivery_id as ref from kho.delivery
-                   union all select 'gate', subject, build from kho.gate
-                   union all select kind, subject, release from kho.release) e
-            where not exists (select from kho.ledger l where l.kind = e.kind and l.subject = e.subject and l.ref = e.ref)"""
+        """select t.kind, t.subject, t.ref from kho.testimony t
+            where not exists (select from kho.ledger l where (l.kind, l.subject, l.ref) = (t.kind, t.subject, t.ref))"""
     ).fetchall()
     for kind, subject, ref in unlinked:
         faults.append(

@@ -1,9 +1,9 @@
 """The warehouse in one file, and back.
 
-Belongs here: pg_dump, pg_restore, the manifest, the kept deliveries. Stays out: verifying the ledger (the caller hands
-that in).
+Belongs here: pg_dump, pg_restore, the manifest, the kept deliveries, the published versions. Stays out: verifying the
+ledger (the caller hands that in).
 
-The file is a tar: `kho.dump` (and `kho_dagster.dump`), `deliveries/…`, `manifest.json` last. It holds personal data,
+The file is a tar: `kho.dump` (and `kho_dagster.dump`), `deliveries/…`, `portal/…`, `manifest.json` last. It holds personal data,
 so nobody but its maker may read it (mode 0600). Roles are cluster-wide and made by `sql/roles.sql`; the ledger's key
 is a secret and stays outside. A restore fills a database of its own beside the warehouse and takes its place only when
 everything has been checked.
@@ -94,7 +94,8 @@ def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> M
                     _dump({**connections.parts("admin"), "dbname": _dagster_database()}, dump)
                     _add(tar, dump, _DAGSTER_DUMP, files)
                 if deliveries:
-                    _add_deliveries(tar, files)
+                    _add_folder(tar, "deliveries", settings.kept_folder(), files)
+                _add_folder(tar, "portal", settings.portal_folder(), files)
                 note = Path(scratch) / _MANIFEST
                 note.write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1), encoding="utf-8")
                 tar.add(note, _MANIFEST)
@@ -137,12 +138,15 @@ def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection,
                 history = _dagster_database()
                 _fill(f"{history}_restoring", tar, _DAGSTER_DUMP, manifest, scratch)
                 _take_place(f"{history}_restoring", history)
-        kept = [member for member in tar.getmembers() if member.name.startswith("deliveries/") and member.isfile()]
-        tar.extractall(_made(settings.kept_folder()).parent, kept, filter="data")
+        _extract(tar, "deliveries", settings.kept_folder())
+        _extract(tar, "portal", settings.portal_folder())
         for folder in settings.kept_folder().rglob("*"):
             if folder.is_dir():
                 folder.chmod(0o700)
     schema.init()
+    with connect("admin") as admin:
+        # Since the backup they may have been sent: national systems are asked before anything is sent again.
+        admin.execute("update kho.batch set state = 'uncertain' where state in ('pending', 'sending')")
     return manifest
 
 
@@ -241,15 +245,24 @@ def _add(tar: tarfile.TarFile, path: Path, name: str, files: dict[str, str]) -> 
     files[name] = hashing.digest.hexdigest()
 
 
-def _add_deliveries(tar: tarfile.TarFile, files: dict[str, str]) -> None:
-    """The kept bytes. One that retention removes meanwhile is not missed; a later one has no receipt and is swept."""
-    folder = settings.kept_folder()
+def _add_folder(tar: tarfile.TarFile, name: str, folder: Path, files: dict[str, str]) -> None:
+    """Kept bytes or published versions. A file that goes meanwhile is not missed; a later one is not in the dump and is swept."""
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and path.suffix != ".part":
+        relative = path.relative_to(folder)
+        if path.is_file() and path.suffix != ".part" and not any(part.startswith(".") for part in relative.parts):
             try:
-                _add(tar, path, f"deliveries/{path.relative_to(folder)}", files)
+                _add(tar, path, f"{name}/{relative}", files)
             except FileNotFoundError:
                 continue
+
+
+def _extract(tar: tarfile.TarFile, name: str, folder: Path) -> None:
+    """The members below `name`, in place of files of the same names (a published one is read-only)."""
+    members = [member for member in tar.getmembers() if member.name.startswith(f"{name}/") and member.isfile()]
+    for member in members:
+        (folder.parent / member.name).unlink(missing_ok=True)
+    if members:
+        tar.extractall(_made(folder).parent, members, filter="data")
 
 
 def _key_id() -> str:

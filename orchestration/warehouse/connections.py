@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import psycopg
 
 #: Stage roles by short name; `admin` is the server's own administrator, used by init, backup and restore only.
-ROLES = ("admin", "owner", "loader", "transform", "gate", "release", "exchange", "analyst", "dagster")
+ROLES = ("admin", "owner", "loader", "transform", "gate", "release", "exchange", "portal", "analyst", "dagster")
 
 DATABASE = "kho"
 DAGSTER_DATABASE = "kho_dagster"

@@ -1,18 +1,27 @@
-"""How the warehouse's schema comes to be: databases, roles, then Alembic's migrations. All of it idempotent.
+"""How the warehouse's schema comes to be: databases, roles, tables by Alembic's migrations, functions. All of it idempotent.
+
+Tables hold what was, so they change by migrations. Functions hold nothing: they are put in as this version has them.
 
 Belongs here: what `kho init` runs. Stays out: tables made from contracts (landing makes those) and dbt's models.
 """
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from orchestration import settings
 from orchestration.errors import KhoError
 from orchestration.warehouse import connections
 from orchestration.warehouse.connections import DAGSTER_DATABASE, DATABASE, connect, is_external, sqlalchemy_url
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 HERE = Path(__file__).parent
+#: Files of functions and their grants, in the order in which they refer to each other.
+FUNCTIONS = ("ledger", "delta", "release", "history", "exchange", "reconcile")
 
 
 def sql_file(name: str) -> str:
@@ -60,7 +69,7 @@ def init() -> list[str]:
 
 
 def _migrate() -> list[str]:
-    """Run the migrations that are missing, in one transaction each."""
+    """Run the migrations that are missing and put in the functions, all in one transaction."""
     from alembic import command
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
@@ -79,7 +88,33 @@ def _migrate() -> list[str]:
             before = context.get_current_revision()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-            after = context.get_current_revision()
+            done = [f"schema {before or 'none'} -> {context.get_current_revision()}"]
+            if _put_in_functions(connection):
+                done.append("functions")
     finally:
         engine.dispose()
-    return [f"schema {before or 'none'} -> {after}"]
+    return done
+
+
+def _put_in_functions(connection: Connection) -> bool:
+    """Make the functions those of this version, unless they are; returns whether anything was done.
+
+    Old ones are dropped first: a function whose result has changed cannot be replaced. The schema's comment tells which are in.
+    """
+    from sqlalchemy import text
+
+    files = [sql_file(name) for name in FUNCTIONS]
+    version = f"functions {hashlib.sha256(''.join(files).encode()).hexdigest()}"
+    if connection.execute(text("select obj_description('release'::regnamespace, 'pg_namespace')")).scalar() == version:
+        return False
+    connection.execute(text("set local role kho_owner"))
+    old = connection.execute(
+        text("""select string_agg(p.oid::regprocedure::text, ', ') from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+                 where n.nspname in ('kho', 'delta', 'release', 'exchange')""")
+    ).scalar()
+    if old:
+        connection.execute(text(f"drop function {old}"))
+    for file in files:
+        connection.exec_driver_sql(file)
+    connection.execute(text(f"comment on schema release is '{version}'"))
+    return True

@@ -87,7 +87,7 @@ def test_restored_elsewhere_it_is_the_same_warehouse(kho: Kho, file: Path, provi
     os.environ["KHO_HOME"] = str(province.home)
     assert there == rows()
     os.environ["KHO_HOME"] = str(elsewhere)
-    for role in ("loader", "transform", "gate", "release", "exchange", "analyst"):
+    for role in ("loader", "transform", "gate", "release", "exchange", "portal", "analyst"):
         for statement in ("delete from governance.dim_unit", "insert into kho.release default values"):
             with connect(role) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
@@ -116,6 +116,44 @@ def test_a_damaged_backup_changes_nothing(kho: Kho, file: Path, province: Any, t
     (tmp_path / "no.tar").write_text("not a tar")
     assert kho("restore", tmp_path / "no.tar", "--yes").err.startswith("Lỗi / Error [backup_damaged]")
     assert rows() == before
+
+
+def test_what_was_on_its_way_is_asked_about_and_what_was_published_is_there(
+    kho: Kho, province: Any, tmp_path: Path, elsewhere: Path
+) -> None:
+    """After a restore nobody knows what has been sent since; a published file is read-only and comes back as it was."""
+    import os
+
+    from orchestration.warehouse import connect
+
+    os.environ["KHO_HOME"] = str(province.home)
+    version = province.home / "portal" / "communes" / "1" / "data.csv"
+    version.parent.mkdir(parents=True)
+    version.write_text("commune_code\r\n07210\r\n", encoding="utf-8")
+    version.chmod(0o444)
+    with connect("admin") as admin:
+        admin.execute(
+            "insert into kho.obligation (obligation, subject, table_name) values ('a.b', 'governance', 'dim_unit')"
+        )
+        for batch, state in enumerate(("pending", "sending", "confirmed"), start=1):
+            admin.execute(
+                "insert into kho.batch (obligation_id, batch, release, operation, first_seq, last_seq, messages, state, due_on)"
+                " values (1, %s, 1, 'insert', %s, %s, 1, %s, current_date)",
+                (batch, batch, batch, state),
+            )
+    assert kho("backup", tmp_path / "kho.tar").code == 0
+    with connect("admin") as admin:
+        admin.execute("delete from kho.batch")
+        admin.execute("delete from kho.obligation")
+    shutil.copytree(province.home / "secrets", elsewhere / "secrets")
+    os.environ["KHO_HOME"] = str(elsewhere)
+    for arguments in ((), ("--yes",)):
+        assert kho("restore", tmp_path / "kho.tar", *arguments).code == 0
+        assert (elsewhere / "portal" / "communes" / "1" / "data.csv").read_bytes() == version.read_bytes()
+        with connect("admin") as admin:
+            found = admin.execute("select state from kho.batch order by batch").fetchall()
+        assert [state for (state,) in found] == ["uncertain", "uncertain", "confirmed"]
+    shutil.rmtree(province.home / "portal")
 
 
 def test_a_forged_ledger_leaves_the_warehouse_as_it_was(kho: Kho, province: Any, tmp_path: Path) -> None:

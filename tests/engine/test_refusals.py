@@ -20,7 +20,7 @@ from .samples import column, contract, csv_delivery, text_rows
 from .story import land
 from .subjects import NIGHT, frozen, judge, live, put_candidate, refusal, released
 
-ROLES = ("loader", "transform", "gate", "release", "exchange", "analyst")
+ROLES = ("loader", "transform", "gate", "release", "exchange", "portal", "analyst")
 EVIDENCE = ("kho", "quarantine", "journal", "health")
 TYPES = {"code": "text", "beds": "integer", "_delivery": "bigint"}
 ROWS = [{"code": f"F{n}", "beds": n, "_delivery": 1} for n in range(5)]
@@ -33,8 +33,13 @@ MAY = {
     ("gate", "insert"): {"kho.gate", "kho.gate_result", "kho.gate_failure"},
     ("release", "insert"): {"kho.subject_night"},
     ("release", "update"): {"kho.subject_night"},
+    ("exchange", "insert"): {"kho.exchange_run", "kho.reconciliation"},
+    ("portal", "insert"): {"kho.portal_version", "kho.portal_dataset"},
+    ("portal", "update"): {"kho.portal_dataset"},
 }
-#: Functions of the schemas kho, release and delta that a role may call.
+#: Single columns that a role may update: how the receiver is doing, never what is sent.
+MAY_COLUMNS = {("exchange", "kho.obligation"): {"failures", "next_at", "problem_vi", "problem_en", "looked_at"}}
+#: Functions of the schemas kho, release, delta and exchange that a role may call.
 CALLS = {
     "loader": {"kho.ledger_next", "kho.ledger_append", "delta.*"},
     "transform": {"release.begin", "release.declare", "release.current_build", "release.current", "release.fail"}
@@ -42,7 +47,10 @@ CALLS = {
     "gate": {"kho.ledger_next", "kho.ledger_append"},
     "release": {"kho.ledger_next", "kho.ledger_append", "kho.evidence", "release.diff", "release.promote", "release.rollback", "release.lock"}
     | {"release.rename_column", "release.drop_column", "release.current", "release.fail", "release.describe"},
-    "exchange": set(),
+    "exchange": {"kho.ledger_next", "kho.ledger_append", "release.current", "exchange.declare", "exchange.plan", "exchange.claim"}
+    | {"exchange.confirm", "exchange.resolve", "exchange.put_back", "exchange.adopt", "exchange.isolate", "exchange.retry"}
+    | {"exchange.image", "exchange.compare", "exchange.repair"},
+    "portal": {"kho.ledger_next", "kho.ledger_append", "release.current"},
     "analyst": set(),
 }  # fmt: skip
 
@@ -107,6 +115,15 @@ def test_no_role_changes_live_tables_journals_or_evidence(house: Path) -> None:
     assert {(g.removeprefix("kho_"), p.lower(), t) for g, p, t in privileges} == {
         (r, what, t) for (r, what), names in MAY.items() for t in names
     }
+    columns = rows(
+        "select grantee, table_schema || '.' || table_name, column_name from information_schema.column_privileges c where table_schema = any(%s)"
+        " and privilege_type <> 'SELECT' and grantee not in ('kho_owner', 'postgres') and not exists (select from information_schema.role_table_grants t"
+        " where (t.grantee, t.table_schema, t.table_name, t.privilege_type) = (c.grantee, c.table_schema, c.table_name, c.privilege_type))",
+        (list(EVIDENCE),),
+    )
+    assert {(g.removeprefix("kho_"), t, c) for g, t, c in columns} == {
+        (r, t, c) for (r, t), names in MAY_COLUMNS.items() for c in names
+    }
 
 
 @pytest.mark.parametrize(
@@ -136,7 +153,7 @@ def _may_insert(role: str, name: str) -> bool:
 def test_every_function_is_for_its_stage_only(house: Path) -> None:
     functions = rows(
         "select n.nspname, p.proname, p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
-        " where n.nspname in ('kho', 'release', 'delta')"
+        " where n.nspname in ('kho', 'release', 'delta', 'exchange')"
     )
     assert len(functions) > 20
     for role, calls in CALLS.items():
@@ -151,7 +168,7 @@ def test_every_function_is_for_its_stage_only(house: Path) -> None:
 
 def test_what_runs_as_the_owner_has_a_fixed_search_path(house: Path) -> None:
     loose = rows(
-        "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('kho', 'release', 'delta')"
+        "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('kho', 'release', 'delta', 'exchange')"
         " and not exists (select from unnest(p.proconfig) c where c = 'search_path=pg_catalog, pg_temp')"
     )
     assert loose == []
@@ -174,7 +191,7 @@ def test_no_role_becomes_another(house: Path, role: str) -> None:
     )
     assert sqlstate(role, "create role smuggler") == DENIED
     assert sqlstate(role, "create schema smuggled") == DENIED
-    for schema in ("health", "kho", "journal", "release", "delta", "public"):
+    for schema in ("health", "kho", "journal", "release", "delta", "exchange", "public"):
         assert sqlstate(role, f"create table {schema}.smuggled (a int)") == DENIED
         assert sqlstate(role, f"create function {schema}.smuggled() returns int language sql as 'select 1'") == DENIED
     assert sqlstate(role, "set log_min_messages = debug1") == DENIED

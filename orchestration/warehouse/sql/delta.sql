@@ -5,13 +5,13 @@
 --   I  inserted, after-image     U  updated, after-image     D  deleted, before-image     B  updated, before-image
 -- Functions run with their caller's rights; SQL is built only from names the catalogue knows. No row is touched one by one.
 
-create function delta.column_list(columns text[], prefix text default '') returns text
+create or replace function delta.column_list(columns text[], prefix text default '') returns text
 language sql immutable set search_path = pg_catalog, pg_temp as $$
     select string_agg(prefix || quote_ident(c), ', ' order by i) from unnest(columns) with ordinality u (c, i)
 $$;
 
 -- Columns of `columns` as `rel` has them; one it lacks reads as null of the type that `like_rel` gives it.
-create function delta.select_list(columns text[], rel regclass, like_rel regclass, alias text) returns text
+create or replace function delta.select_list(columns text[], rel regclass, like_rel regclass, alias text) returns text
 language sql stable set search_path = pg_catalog, pg_temp as $$
     select string_agg(case when a.attname is not null then alias || '.' || quote_ident(c) || ' as ' || alias || i
                            else 'null::' || format_type(w.atttypid, w.atttypmod) || ' as ' || alias || i end, ', ' order by i)
@@ -20,7 +20,7 @@ language sql stable set search_path = pg_catalog, pg_temp as $$
       left join pg_attribute w on w.attrelid = like_rel and w.attname = c and w.attnum > 0 and not w.attisdropped
 $$;
 
-create function delta.has_column(rel regclass, column_name text) returns boolean
+create or replace function delta.has_column(rel regclass, column_name text) returns boolean
 language sql stable set search_path = pg_catalog, pg_temp as $$
     select exists (select from pg_attribute where attrelid = rel and attname = column_name and attnum > 0 and not attisdropped)
 $$;
@@ -32,7 +32,7 @@ $$;
 --   since      with whole = false: only rows of `new_rel` whose _build is greater
 --   present    relation of keys (same column names) that count as present although `new_rel` lacks them
 -- A row marked _deleted counts as absent in either relation.
-create function delta.freeze(build bigint, new_rel regclass, old_rel regclass, into_rel regclass, key text[], columns text[],
+create or replace function delta.freeze(build bigint, new_rel regclass, old_rel regclass, into_rel regclass, key text[], columns text[],
                              whole boolean, since bigint default null, before_images boolean default true, present regclass default null,
                              out inserted bigint, out updated bigint, out deleted bigint)
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -101,7 +101,7 @@ end $$;
 
 -- Apply the frozen rows of `build` to `target`. With tombstones, deleted rows stay with _deleted = true, and _delivery of every
 -- touched row becomes the build's number. Refuses when the target no longer is what the delta was computed against.
-create function delta.apply(build bigint, delta_rel regclass, target regclass, key text[], columns text[], tombstones boolean,
+create or replace function delta.apply(build bigint, delta_rel regclass, target regclass, key text[], columns text[], tombstones boolean,
                             out inserted bigint, out updated bigint, out deleted bigint)
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable

@@ -2,7 +2,7 @@
 -- search path, as those of release.sql do. Belongs here too: who may call what.
 
 -- The image of one table at an earlier release, for the keys that have changed since: into the temporary table `past`.
-create function release.past(subject text, table_name text, key text[], to_build bigint) returns text[]
+create or replace function release.past(subject text, table_name text, key text[], to_build bigint) returns text[]
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -21,7 +21,7 @@ begin
 end $$;
 
 -- Restore an earlier release as a new one. The caller appends the ledger row and commits.
-create function release.rollback(subject text, to_release int, by_whom text) returns int
+create or replace function release.rollback(subject text, to_release int, by_whom text) returns int
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -54,7 +54,7 @@ begin
 end $$;
 
 -- Only what has been released has a shape to change: these two must not reach any other table of the owner.
-create function release.check_released(subject text, table_name text) returns void
+create or replace function release.check_released(subject text, table_name text) returns void
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
     if not exists (select from kho.build_table b join kho.release r using (build) where b.subject = $1 and b.table_name = $2) then
@@ -63,7 +63,7 @@ begin
 end $$;
 
 -- A column changes its name or goes: in the live table and in its journal together, so that earlier releases stay within reach.
-create function release.rename_column(subject text, table_name text, old_name text, new_name text) returns void
+create or replace function release.rename_column(subject text, table_name text, old_name text, new_name text) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform release.lock($1);
@@ -75,7 +75,7 @@ begin
     end if;
 end $$;
 
-create function release.drop_column(subject text, table_name text, column_name text) returns void
+create or replace function release.drop_column(subject text, table_name text, column_name text) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
     perform release.lock($1);
@@ -88,7 +88,7 @@ begin
 end $$;
 
 -- Descriptions of a released table and its columns, from dbt's models; written only where they differ. "" is the table itself.
-create function release.describe(subject text, table_name text, descriptions jsonb) returns void
+create or replace function release.describe(subject text, table_name text, descriptions jsonb) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
     live regclass := to_regclass(format('%I.%I', $1, $2));

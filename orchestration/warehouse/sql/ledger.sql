@@ -2,7 +2,7 @@
 -- link (`ledger_next`), computes its MAC and hands it in (`ledger_append`), as the last statements before its commit.
 -- The payload hash is computed here, from the evidence rows themselves, so that a verifier can compute it again.
 
-create function kho.evidence(kind text, subject text, ref bigint) returns bytea
+create or replace function kho.evidence(kind text, subject text, ref bigint) returns bytea
 language plpgsql stable security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 #variable_conflict use_variable
 declare
@@ -25,6 +25,16 @@ begin
                                      order by t.table_name collate "C")
                       from kho.build_table t where t.build = r.build))
           into payload from kho.release r where r.subject = evidence.subject and r.release = ref and r.kind = evidence.kind;
+    elsif kind = 'exchange' then
+        select jsonb_build_array(e.obligation, e.run, e.started_at, e.finished_at, e.outcome, e.planned, e.confirmed, e.rejected,
+                   (select jsonb_agg(jsonb_build_array(b.batch, b.release, b.reconciliation, b.operation, b.messages, encode(b.sent_sha256, 'hex'))
+                                     order by b.batch)
+                      from kho.batch b join kho.obligation o using (obligation_id) where o.obligation = e.obligation and b.run = e.run))
+          into payload from kho.exchange_run e where e.obligation = evidence.subject and e.run = ref;
+    elsif kind = 'publication' then
+        select jsonb_build_array(v.dataset, v.version, v.subject, v.release, v.published_at, v.row_count, v.files,
+                                 encode(v.content_sha256, 'hex'), encode(v.declaration_sha256, 'hex'))
+          into payload from kho.portal_version v where v.dataset = evidence.subject and v.version = ref;
     end if;
     if payload is null then
         raise exception 'no evidence of kind % for % number %', kind, subject, ref using errcode = 'KH010';
@@ -32,7 +42,7 @@ begin
     return sha256(convert_to(payload::text, 'UTF8'));
 end $$;
 
-create function kho.ledger_next(kind text, subject text, ref bigint,
+create or replace function kho.ledger_next(kind text, subject text, ref bigint,
                                 out seq bigint, out at text, out payload_hash bytea, out prev bytea)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 #variable_conflict use_column
@@ -46,7 +56,7 @@ begin
     ledger_next.payload_hash := kho.evidence(ledger_next.kind, ledger_next.subject, ledger_next.ref);
 end $$;
 
-create function kho.ledger_append(seq bigint, at text, kind text, subject text, ref bigint, mac bytea) returns void
+create or replace function kho.ledger_append(seq bigint, at text, kind text, subject text, ref bigint, mac bytea) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp set timezone = 'UTC' as $$
 #variable_conflict use_variable
 declare
@@ -58,6 +68,8 @@ begin
         when 'kho_loader' then array['receipt']
         when 'kho_gate' then array['gate']
         when 'kho_release' then array['release', 'rollback']
+        when 'kho_exchange' then array['exchange']
+        when 'kho_portal' then array['publication']
         else array[]::text[] end;
     if not kind = any(allowed) then
         raise exception 'role % may not write % to the ledger', session_user, kind using errcode = 'KH011';
@@ -72,7 +84,17 @@ begin
             coalesce((select l.mac from kho.ledger l where l.seq = head.seq), '\x00'::bytea), mac);
 end $$;
 
+-- All there is to testify to, whether or not the ledger has it.
+create or replace view kho.testimony as
+    select 'receipt' as kind, dataset as subject, delivery_id as ref from kho.delivery
+    union all select 'gate', subject, build from kho.gate
+    union all select kind, subject, release from kho.release
+    union all select ledger_kind, obligation, run from kho.exchange_run
+    union all select ledger_kind, dataset, version from kho.portal_version;
+comment on view kho.testimony is 'Mọi bằng chứng phải có trong sổ cái. Every piece of evidence that the ledger must hold.';
+grant select on kho.testimony to kho_release;
+
 revoke execute on all functions in schema kho from public;
 grant execute on function kho.ledger_next(text, text, bigint), kho.ledger_append(bigint, text, text, text, bigint, bytea)
-    to kho_loader, kho_gate, kho_release;
+    to kho_loader, kho_gate, kho_release, kho_exchange, kho_portal;
 grant execute on function kho.evidence(text, text, bigint) to kho_release;

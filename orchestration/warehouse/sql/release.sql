@@ -1,26 +1,26 @@
 -- Builds and promotion: the only way into the live tables. Functions run as kho_owner with a fixed search path; their SQL is
 -- built from the catalogue only. A build goes building -> frozen -> promoted; anything else ends dropped or failed.
 
-create function release.lock(subject text) returns void
+create or replace function release.lock(subject text) returns void
 language sql volatile set search_path = pg_catalog, pg_temp as $$
     select pg_advisory_xact_lock(hashtextextended('kho.subject:' || subject, 0))
 $$;
 
-create function release.current(subject text) returns int
+create or replace function release.current(subject text) returns int
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select coalesce(max(r.release), 0) from kho.release r where r.subject = $1
 $$;
 
 -- Number of the build under way, for the rows that dbt writes. Outside a build (an engineer runs dbt by hand) it is the number
 -- that comes next, so that rows written by hand are never older than the release for a watermark.
-create function release.current_build(subject text) returns bigint
+create or replace function release.current_build(subject text) returns bigint
 language sql stable security definer set search_path = pg_catalog, pg_temp as $$
     select coalesce((select max(b.build) from kho.build b where b.subject = $1 and b.state = 'building'),
                     (select coalesce(max(b.build), 0) + 1 from kho.build b))
 $$;
 
 -- Start a build: whatever was under way for the subject is over.
-create function release.begin(subject text, night date) returns bigint
+create or replace function release.begin(subject text, night date) returns bigint
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 declare
     new_build bigint;
@@ -33,19 +33,19 @@ begin
 end $$;
 
 -- dbt has built the candidate by these models (name -> version): a model whose version changes later is built afresh.
-create function release.built(build bigint, versions jsonb) returns void
+create or replace function release.built(build bigint, versions jsonb) returns void
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
     update kho.build b set versions = $2 where b.build = $1 and b.state = 'building'
 $$;
 
 -- The transformation failed: say so on the build. `reason` must hold no values of rows.
-create function release.fail(build bigint, reason text) returns void
+create or replace function release.fail(build bigint, reason text) returns void
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
     update kho.build b set state = 'failed', reason = $2 where b.build = $1 and b.state in ('building', 'frozen')
 $$;
 
 -- A warehouse model declares itself (dbt post-hook): its key, and whether its candidate carries _build and _deleted.
-create function release.declare(subject text, table_name text, key text[], watermark boolean) returns void
+create or replace function release.declare(subject text, table_name text, key text[], watermark boolean) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 begin
     insert into kho.warehouse_table as w (subject, table_name, key, watermark) values ($1, $2, $3, $4)
@@ -55,7 +55,7 @@ end $$;
 
 -- Columns a candidate offers to its live table, in order; refuses what the owner must not run or cannot keep:
 -- anything but a plain table of built-in types (a view or a policy would run its author's code as the owner).
-create function release.columns_of(candidate regclass, key text[]) returns text[]
+create or replace function release.columns_of(candidate regclass, key text[]) returns text[]
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 declare
     bad text; columns text[];
@@ -80,7 +80,7 @@ begin
 end $$;
 
 -- Views for the gate: the table as it will be if promoted, and the frozen rows that change it.
-create function release.gate_views(subject text, table_name text, build bigint, key text[], columns text[], baseline boolean) returns void
+create or replace function release.gate_views(subject text, table_name text, build bigint, key text[], columns text[], baseline boolean) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
     stem text := subject || '__' || table_name;
@@ -110,7 +110,7 @@ end $$;
 
 -- A key that stands in a candidate twice. One of its rows may equal the live one and so leave no trace in the frozen rows; but then
 -- the candidate has more rows than live will have. Two counts cost a fraction of a search for duplicates.
-create function release.check_unique(candidate regclass, live regclass, journal regclass, build bigint, key text[], since bigint, growth bigint)
+create or replace function release.check_unique(candidate regclass, live regclass, journal regclass, build bigint, key text[], since bigint, growth bigint)
 returns void language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
     bad boolean;
@@ -131,7 +131,7 @@ begin
 end $$;
 
 -- Freeze one table of a build.
-create function release.diff_table(subject text, table_name text, build bigint, key text[], watermark boolean, base_release int) returns void
+create or replace function release.diff_table(subject text, table_name text, build bigint, key text[], watermark boolean, base_release int) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -178,7 +178,7 @@ end $$;
 
 -- The journal has the live table's columns and those that are new in the candidate. Renamed, dropped or retyped ones are for a
 -- person to decide: live and journal must change together (release.rename_column, release.drop_column).
-create function release.reconcile_journal(subject text, table_name text, candidate regclass, live regclass, key text[], columns text[]) returns void
+create or replace function release.reconcile_journal(subject text, table_name text, candidate regclass, live regclass, key text[], columns text[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -206,7 +206,7 @@ begin
                        (select string_agg(format('alter %I drop not null', k), ', ') from unnest(key) k));
         execute format('create index on journal.%I (journal_build)', journal_name);
         execute format('create index on journal.%I (%s, journal_build)', journal_name, delta.column_list(key));
-        execute format('grant select on journal.%I to kho_release, kho_exchange', journal_name);
+        execute format('grant select on journal.%I to kho_release', journal_name);
     end if;
     for new_column in select a.attname, format_type(a.atttypid, a.atttypmod) as pg_type from pg_attribute a
                        where a.attrelid = candidate and a.attname = any(columns)
@@ -217,7 +217,7 @@ begin
 end $$;
 
 -- Remove what builds that never were promoted have left.
-create function release.drop_unpromoted(subject text, before bigint) returns void
+create or replace function release.drop_unpromoted(subject text, before bigint) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -236,7 +236,7 @@ begin
     update kho.build b set state = 'dropped' where b.subject = drop_unpromoted.subject and b.build < before and b.state in ('building', 'frozen');
 end $$;
 
-create function release.diff(subject text, build bigint) returns void
+create or replace function release.diff(subject text, build bigint) returns void
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -259,7 +259,7 @@ begin
 end $$;
 
 -- Put the frozen rows of a build that passed its gate into the live tables. The caller appends the ledger row and commits.
-create function release.promote(subject text, build bigint, by_whom text) returns int
+create or replace function release.promote(subject text, build bigint, by_whom text) returns int
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_variable
 declare
@@ -288,7 +288,7 @@ begin
             execute format('alter table journal.%I rename to %I', stem || '__baseline', t.table_name);
             execute format('alter table journal.%I set schema %I', t.table_name, subject);
             execute format('alter table %I.%I add primary key (%s)', subject, t.table_name, delta.column_list(t.key));
-            execute format('grant select on %I.%I to kho_analyst, kho_transform, kho_gate, kho_release, kho_exchange', subject, t.table_name);
+            execute format('grant select on %I.%I to kho_analyst, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal', subject, t.table_name);
         else
             for new_column in select a.attname, format_type(a.atttypid, a.atttypmod) as pg_type from pg_attribute a
                                where a.attrelid = format('journal.%I', stem)::regclass and a.attname = any(t.columns)

@@ -6,7 +6,7 @@ do $$
 declare
     role_name text;
 begin
-    foreach role_name in array array['owner', 'loader', 'transform', 'gate', 'release', 'exchange', 'analyst', 'dagster'] loop
+    foreach role_name in array array['owner', 'loader', 'transform', 'gate', 'release', 'exchange', 'portal', 'analyst', 'dagster'] loop
         if not exists (select from pg_roles where rolname = 'kho_' || role_name) then
             execute format('create role %I login nosuperuser nocreatedb nocreaterole noinherit', 'kho_' || role_name);
         end if;
@@ -26,15 +26,16 @@ end $$;
 revoke create on schema public from public;
 do $$ begin execute format('revoke all on database %I from public', current_database()); end $$;
 do $$ begin
-    execute format('grant connect on database %I to kho_owner, kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_analyst',
+    execute format('grant connect on database %I to kho_owner, kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal, kho_analyst',
                    current_database());
     execute format('grant create, temporary on database %I to kho_owner', current_database());
-    execute format('grant temporary on database %I to kho_loader, kho_transform, kho_gate', current_database());
+    execute format('grant temporary on database %I to kho_loader, kho_transform, kho_gate, kho_exchange', current_database());
 end $$;
 
 create schema if not exists kho authorization kho_owner;
 create schema if not exists delta authorization kho_owner;
 create schema if not exists release authorization kho_owner;
+create schema if not exists exchange authorization kho_owner;
 create schema if not exists journal authorization kho_owner;
 create schema if not exists analytics authorization kho_owner;
 create schema if not exists open authorization kho_owner;
@@ -43,11 +44,12 @@ create schema if not exists quarantine authorization kho_owner;
 create schema if not exists staging authorization kho_transform;
 create schema if not exists intermediate authorization kho_transform;
 
-grant usage on schema kho to kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_analyst;
+grant usage on schema kho to kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal, kho_analyst;
 grant usage on schema delta to kho_loader;
-grant usage on schema release to kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_analyst;
+grant usage on schema release to kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal, kho_analyst;
+grant usage on schema exchange to kho_exchange;
 grant usage on schema quarantine to kho_loader, kho_release;
-grant usage on schema journal to kho_gate, kho_release, kho_exchange, kho_transform;
+grant usage on schema journal to kho_gate, kho_release, kho_transform;
 grant usage on schema raw to kho_transform, kho_release;
 grant usage on schema analytics, open to kho_analyst;
 alter default privileges for role kho_loader in schema raw grant select on tables to kho_transform;
@@ -60,9 +62,11 @@ begin
                                    'science_technology', 'industry_investment', 'budget', 'smart_city', 'governance'] loop
         execute format('create schema if not exists %I authorization kho_owner', subject);
         execute format('create schema if not exists %I authorization kho_transform', 'candidate_' || subject);
-        execute format('grant usage on schema %I to kho_analyst, kho_transform, kho_gate, kho_release, kho_exchange', subject);
+        execute format('grant usage on schema %I to kho_analyst, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal', subject);
         execute format('alter default privileges for role kho_owner in schema %I grant select on tables '
-                       'to kho_analyst, kho_transform, kho_gate, kho_release, kho_exchange', subject);
+                       'to kho_analyst, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal', subject);
+        -- Tables that were released before a role came.
+        execute format('grant select on all tables in schema %I to kho_portal', subject);
         execute format('grant usage on schema %I to kho_owner', 'candidate_' || subject);
         execute format('alter default privileges for role kho_transform in schema %I grant select on tables to kho_owner',
                        'candidate_' || subject);

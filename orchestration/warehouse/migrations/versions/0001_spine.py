@@ -1,4 +1,4 @@
-"""The spine: receipts, quarantine, builds, gates, releases, the ledger and the functions that move the delta."""
+"""The spine: receipts, quarantine, builds, gates, releases, the ledger."""
 
 from alembic import op
 
@@ -9,9 +9,8 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Create tables and functions, owned by kho_owner."""
-    for name in ("tables", "ledger", "delta", "release", "history"):
-        op.get_bind().exec_driver_sql(sql_file(name))
+    """Create the tables, owned by kho_owner."""
+    op.get_bind().exec_driver_sql(sql_file("tables"))
 
 
 def downgrade() -> None:
