@@ -1,7 +1,7 @@
 """Contracts and sources: `kho contract …`, `kho source …`. Neither needs a warehouse.
 
 Belongs here: showing what is declared and what a source answers.
-Stays out: the rules (`contracts`) and the readers (`sources`).
+Stays out: the rules (`contracts`, `exchange`) and the readers (`sources`).
 """
 
 from __future__ import annotations
@@ -20,15 +20,19 @@ def contract() -> None:
     """Data contracts."""
 
 
-@contract.command(name="check", offline=True, help="Kiểm tra mọi hợp đồng / Check every contract")
+@contract.command(
+    name="check", offline=True, help="Kiểm tra mọi hợp đồng và nghĩa vụ đồng bộ / Check every contract and obligation"
+)
 @json_option
 def contract_check(as_json: bool) -> int:
     """Every problem with its file, line and field; exit 1 when there is one."""
     from dataclasses import asdict
 
     from orchestration.contracts import assets_root, check, load_all
+    from orchestration.exchange import released
 
-    problems = check()
+    owed, obligations = released.check()
+    problems = sorted({*check(), *owed})
     if as_json:
         print_json([asdict(problem) for problem in problems])
     elif problems:
@@ -36,7 +40,9 @@ def contract_check(as_json: bool) -> int:
             click.echo(str(problem))
         click.echo(f"{len(problems)} lỗi / problems", err=True)
     else:
-        click.echo(f"{len(load_all())} hợp đồng đều đúng / contracts, all well: {assets_root()}")
+        contracts = len(load_all())
+        vi = f"{contracts} hợp đồng và {obligations} nghĩa vụ đồng bộ đều đúng"
+        click.echo(f"{vi} / {contracts} contracts and {obligations} obligations, all well: {assets_root()}")
     return 1 if problems else 0
 
 

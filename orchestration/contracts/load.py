@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from orchestration.contracts.document import read
 from orchestration.contracts.model import Contract, ContractErrors, Problem
@@ -55,11 +56,14 @@ def _parse_folder(folder: Path, base: Path) -> list[Parsed]:
     result = []
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.name != DEFS):
         document = read(path, str(path.relative_to(base)))
-        value = document.value
-        other = isinstance(value, dict) and "apiVersion" not in value and value.get("kind") != "DataContract"
-        if not (other and folder.parent.name == "national"):
+        if folder.parent.name != "national" or is_contract(document.value):
             result.append(parse(document))
     return result
+
+
+def is_contract(value: Any) -> bool:
+    """Whether a document of `national/` is a contract; one that is no mapping at all is judged as one."""
+    return not isinstance(value, dict) or "apiVersion" in value or value.get("kind") == "DataContract"
 
 
 def between_files(files: Iterable[Parsed]) -> list[Problem]:

@@ -122,7 +122,7 @@ def parse(document: Document) -> Parsed:
     classification = (
         reader.take(found, "kho.classification", lambda at: reader.choice(at, DATASET_CLASSIFICATIONS)) or ""
     )
-    _privacy(reader, columns, source, classification)
+    _formats(reader, columns, source)
     claims = _claims(reader, found)
     fields: dict[str, Any] = {
         **identity,
@@ -271,15 +271,9 @@ def _cursor(reader: Reader, place: Place, columns: tuple[Column, ...]) -> tuple[
     return name or None, timedelta(**{unit.rstrip("s") + "s": int(count)})
 
 
-def _privacy(reader: Reader, columns: tuple[Column, ...], source: Source, classification: str | None) -> None:
+def _formats(reader: Reader, columns: tuple[Column, ...], source: Source) -> None:
     for index, column in enumerate(columns):
         place: Place = ("schema", 0, "properties", index)
-        if classification == "open" and column.is_personal:
-            reader.problem(
-                (*place, "classification"),
-                "tập dữ liệu mở không được có cột dữ liệu cá nhân",
-                "an open dataset must not have a personal column",
-            )
         if source.kind == "postgresql" and (column.format or column.headers):
             reader.problem(
                 (*place, "customProperties"),
