@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -44,6 +45,17 @@ def anchors_folder() -> Path:
 def reports_folder() -> Path:
     """Folder of the night's reports."""
     return home() / "reports"
+
+
+def portal_folder() -> Path:
+    """Folder of the open data, laid out as a web server is to show it."""
+    return home() / "portal"
+
+
+def portal_url(env: Mapping[str, str] | None = None) -> str:
+    """KHO_PORTAL_URL: where the portal's folder is shown; every identifier of the catalogue lies under it."""
+    given = os.environ.get("KHO_PORTAL_URL") if env is None else env.get("KHO_PORTAL_URL")
+    return (given or "https://data.bacninh.gov.vn").rstrip("/")
 
 
 def ledger_key() -> bytes:

@@ -1,0 +1,28 @@
+"""Open data: what may be published, its immutable versions, and the catalogue that tells of them.
+
+Purpose: put released tables that law and contracts call open where everyone can take them. Belongs here: declarations, the rules,
+files, catalogue, checks. Stays out: serving the folder (any web server does), Dagster (`components.open_data`).
+"""
+
+from orchestration.portal.catalogue import write_catalogue
+from orchestration.portal.declaration import DeclarationErrors, load_all
+from orchestration.portal.model import Fault, File, OpenColumn, OpenDataset, PortalState, Published
+from orchestration.portal.publish import check, publish, states, waiting_work
+from orchestration.portal.verify import verify
+
+__all__ = [
+    "DeclarationErrors",
+    "Fault",
+    "File",
+    "OpenColumn",
+    "OpenDataset",
+    "PortalState",
+    "Published",
+    "check",
+    "load_all",
+    "publish",
+    "states",
+    "verify",
+    "waiting_work",
+    "write_catalogue",
+]
