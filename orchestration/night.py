@@ -5,16 +5,22 @@ Belongs here: running jobs one after the other and watching them. Stays out: wha
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from orchestration.automation.instance import prepare
+
+#: The jobs of a night, in the order in which the data walks through them.
+JOBS = ("landing", "warehouse", "publish", "exchange")
+#: Most runs of one job in a night; what an obligation still has to send then is left to the next run.
+MOST_ROUNDS = 40
 
 
 @dataclass(slots=True)
 class NightResult:
-    """Runs of a night by job, and what failed in them (asset or step: reason)."""
+    """The last run of each job of a night, and what failed in any of them (asset or step: reason)."""
 
     night: date
     run_ids: dict[str, str] = field(default_factory=dict)
@@ -22,7 +28,10 @@ class NightResult:
 
 
 def run_night(night: date, *, subjects: list[str] | None = None, echo: Callable[[str], None] = print) -> NightResult:
-    """Run `landing`, then `warehouse`, whatever landing's outcome. `subjects` limits the second job. `echo` gets a line a step."""
+    """Run the jobs one after the other, whatever became of the one before; `exchange` again while it has more to send.
+
+    `subjects` limits the job `warehouse`. `echo` gets a line a step.
+    """
     prepare()
     import dagster as dg
 
@@ -36,27 +45,46 @@ def run_night(night: date, *, subjects: list[str] | None = None, echo: Callable[
     result = NightResult(night)
     progress.echo = echo
     with dg.DagsterInstance.get() as instance:
-        for name in ("landing", "warehouse"):
+        for name in JOBS:
             job = definitions.resolve_job_def(name)
             selection = None
             if name == "warehouse" and subjects:
                 selection = [
                     key for key in job.asset_layer.selected_asset_keys if any(part in subjects for part in key.path)
                 ]
-            echo(f"── {name}")
-            done = job.execute_in_process(
-                instance=instance, raise_on_error=False, asset_selection=selection,
-                tags={NIGHT_TAG: night.isoformat(), DRIVER_TAG: "kho night"},
-                run_config={"loggers": {"progress": {}}},  # instead of the console's line an event; the instance keeps them all
-            )  # fmt: skip
-            result.run_ids[name] = done.run_id
-            for event in done.all_events:
-                if event.is_step_failure:
-                    error = event.step_failure_data.user_failure_data
-                    reason = (
-                        error.description
-                        if error is not None and error.description
-                        else "lỗi ngoài dự kiến / unexpected error"
-                    )
-                    result.failures.append(f"{event.step_key}: {reason}")
+            for number in range(1, MOST_ROUNDS + 1):
+                echo(f"── {name}" + (f" ({number})" if number > 1 else ""))
+                done = job.execute_in_process(
+                    instance=instance, raise_on_error=False, asset_selection=selection,
+                    tags={NIGHT_TAG: night.isoformat(), DRIVER_TAG: "kho night"},
+                    run_config={"loggers": {"progress": {}}},  # instead of the console's line an event; the instance keeps them all
+                )  # fmt: skip
+                result.run_ids[name] = done.run_id
+                result.failures += _failures(done.all_events)
+                selection = _unfinished(done.all_events)
+                if not selection:
+                    break
+            else:
+                echo(f"  … {name}: còn việc cho lần chạy sau / the rest is left to the next run")
     return result
+
+
+def _failures(events: Iterable[Any]) -> list[str]:
+    """`step: reason` of every step that failed."""
+    found = []
+    for event in events:
+        if event.is_step_failure:
+            error = event.step_failure_data.user_failure_data
+            reason = error.description if error is not None else None
+            found.append(f"{event.step_key}: {reason or 'lỗi ngoài dự kiến / unexpected error'}")
+    return found
+
+
+def _unfinished(events: Iterable[Any]) -> list[Any]:
+    """Keys of the assets whose time was up before their work was done, as their observations say."""
+    from orchestration.components.national import OUTCOME
+
+    observed = [event.asset_observation_data.asset_observation for event in events if event.is_asset_observation]
+    return [
+        found.asset_key for found in observed if OUTCOME in found.metadata and found.metadata[OUTCOME].value == "more"
+    ]

@@ -1,4 +1,4 @@
-"""How the province stands: datasets and subjects, as one query each.
+"""How the province stands: datasets and subjects, as one query each; what it owes upstream and has published.
 
 Belongs here: the states everyone is shown, in `kho status`, in the report and on the assets. Stays out: how they are drawn.
 """
@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from orchestration import exchange
+from orchestration import portal as open_data
 from orchestration.contracts import Contract
 from orchestration.warehouse import connect
 
@@ -131,11 +133,32 @@ def subjects(night: date | None = None) -> list[SubjectState]:
     return [SubjectState(*row) for row in rows]
 
 
+def obligations() -> list[exchange.ObligationState]:
+    """State of every active obligation towards national systems, as of now, in the order of the declarations."""
+    return exchange.states([obligation for obligation in exchange.load_all() if obligation.status == "active"])
+
+
+def portal() -> list[open_data.PortalState]:
+    """State of every open dataset, as of now, in the order of the declarations."""
+    return open_data.states(open_data.load_all())
+
+
+def is_behind(state: str, released: int, unrepaired: int | None = 0) -> bool:
+    """Whether an obligation or an open dataset has something to be sent, mended, confirmed or published.
+
+    `state` is the one it has, `released` the current release of its subject: without any release nothing is owed yet.
+    `unrepaired` is the drift that waits for a person.
+    """
+    if state == "never":
+        return released > 0
+    return bool(unrepaired) or state not in ("current", "published", "unchanged")
+
+
 def as_json(contracts: list[Contract], night: date | None = None) -> dict[str, Any]:
-    """What `kho status --json` prints. `obligations` and `portal` list what is owed upstream and what is published."""
+    """What `kho status --json` prints. `night` chooses the subjects' night; all else is as of now."""
     return {
         "datasets": [asdict(state) for state in datasets(contracts)],
         "subjects": [asdict(state) for state in subjects(night)],
-        "obligations": [],
-        "portal": [],
+        "obligations": [asdict(state) for state in obligations()],
+        "portal": [asdict(state) for state in portal()],
     }

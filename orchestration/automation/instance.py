@@ -28,6 +28,9 @@ concurrency:
       - key: kho/stage
         value: warehouse
         limit: 1
+      - key: kho/stage
+        value: publish
+        limit: 1
 retention:
   schedule:
     purge_after_days: 90

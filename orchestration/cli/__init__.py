@@ -33,6 +33,8 @@ COMMANDS = {
     "delivery": ("delivery:delivery", "Lần giao dữ liệu / Deliveries"),
     "gate": ("gate:gate", "Cổng chất lượng / The quality gate"),
     "release": ("release:release", "Bản phát hành / Releases"),
+    "exchange": ("exchange:exchange", "Đồng bộ lên hệ thống quốc gia / Exchange with national systems"),
+    "portal": ("portal:portal", "Dữ liệu mở / Open data"),
     "ledger": ("ledger:ledger", "Sổ cái / The ledger"),
     "psql": ("engineer:psql", "Mở psql chỉ đọc / Open psql as the reading role"),
     "dbt": ("engineer:dbt", "Chạy dbt bằng tay / Run dbt by hand"),
@@ -65,7 +67,7 @@ def kho() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted; `kho night` adds 3.
+    """Run one command and exit: 0 done, 1 failed, 2 wrong usage, 130 interrupted; 3 done, but something is behind.
 
     A failure is one line on stderr, without traceback (KHO_DEBUG=1 shows it) and without any value of a row.
     """

@@ -16,6 +16,7 @@ from orchestration.errors import KhoError
 
 if TYPE_CHECKING:
     from orchestration.contracts import Contract
+    from orchestration.exchange import Obligation
 
 
 class NotInitialised(KhoError):
@@ -99,7 +100,9 @@ class Group(_Bilingual, click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Lệnh / Commands"):
-            formatter.write_dl([(name, command.help or "") for name, command in self.commands.items()])
+            formatter.write_dl(
+                [(name, command.short_help or command.help or "") for name, command in self.commands.items()]
+            )
 
 
 def night_option(name: str, text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -157,3 +160,27 @@ def chosen(contracts: Sequence[Contract], names: Sequence[str]) -> list[Contract
         known = ", ".join(sorted({c.agency for c in contracts} | {c.id for c in contracts}))
         raise click.UsageError(f"không có / unknown: {', '.join(unknown)} ({known})")
     return [c for c in contracts if not names or c.id in names or c.agency in names]
+
+
+def obligations_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """OBLIGATION… or systems as `names`, none meaning all."""
+    return click.argument("names", nargs=-1, metavar="[OBLIGATION]...")(command)
+
+
+def chosen_obligations(names: Sequence[str], *, systems: bool = True) -> list[Obligation]:
+    """Active obligations of the given names, all when none is given; an unknown name is a usage error.
+
+    `systems`: the name of a system stands for all that is owed to it.
+    """
+    from orchestration.exchange import load_all
+
+    active = [obligation for obligation in load_all() if obligation.status == "active"]
+    known = {o.id for o in active} | ({o.system for o in active} if systems else set())
+    if unknown := [name for name in names if name not in known]:
+        raise click.UsageError(f"không có / unknown: {', '.join(unknown)} ({', '.join(sorted(known))})")
+    return [o for o in active if not names or o.id in names or (systems and o.system in names)]
+
+
+def examples(*lines: str) -> str:
+    """An epilog: examples below the help of a command, one a line."""
+    return "\b\nVí dụ / Examples:\n" + "\n".join(f"  {line}" for line in lines)

@@ -1,4 +1,4 @@
-"""`kho night`: one night from the sources to the release, alone, and what came of it.
+"""`kho night`: one night from the sources to the release and out of the house, alone, and what came of it.
 
 Belongs here: the lock that keeps nights apart, the tables at the end, the exit code.
 Stays out: the jobs (`automation`).
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 import click
 
@@ -16,17 +17,20 @@ from orchestration import settings
 from orchestration.cli.base import Command, night_option
 from orchestration.cli.watch import show
 from orchestration.errors import KhoError
-from orchestration.report.words import SUBJECT_STATES, both
+from orchestration.report.words import OBLIGATION_STATES, PORTAL_STATES, SUBJECT_STATES, both
 
-#: Exit codes beside 0 (every subject released).
+#: Exit codes beside 0 (every subject released, everything owed confirmed, all open data published).
 FAILED, INCOMPLETE = 1, 3
 
 
 @click.command(
     cls=Command,
-    help="Chạy trọn một đêm: nhận, dựng, kiểm tra, phát hành / Run a whole night: land, build, check, release. "
-    "Mã thoát / Exit code: 0 mọi lĩnh vực đã phát hành / every subject released; "
-    "3 có lĩnh vực cũ, bị giữ hoặc bị chặn / some stale, held or blocked; 1 lỗi / failed.",
+    help="Chạy trọn một đêm: nhận, dựng, kiểm tra, phát hành, công bố dữ liệu mở, gửi lên hệ thống quốc gia / "
+    "Run a whole night: land, build, check, release, publish open data, send to national systems. "
+    "Mã thoát / Exit code: 0 mọi lĩnh vực đã phát hành, mọi thứ phải gửi đã được xác nhận / every subject released, "
+    "everything owed confirmed; 3 có lĩnh vực cũ, bị giữ hoặc bị chặn, có nghĩa vụ chưa gửi xong, bị từ chối, quá hạn "
+    "hoặc bên nhận chưa được cấu hình, có dữ liệu mở bị giữ / some subject stale, held or blocked, an obligation on "
+    "its way, rejected, overdue or without a configured receiver, an open dataset held; 1 lỗi / failed.",
 )
 @night_option("--date", "Đêm nào (mặc định: hôm nay) / Which night (default: today)")
 @click.option(
@@ -64,9 +68,37 @@ def night(night_: date | None, wait: bool) -> int:
         click.echo(f"Lỗi bước / Step failed: {failure}", err=True)
     for subject, state in behind.items():
         click.echo(f"Chưa phát hành / Not released: {subject}: {both(SUBJECT_STATES, state)}", err=True)
-    if not states or "failed" in behind.values():
+    reasons = dict(failure.split(": ", 1) for failure in result.failures)
+    outward = _outward(found, reasons)
+    for line in outward.values():
+        click.echo(line, err=True)
+    # A step that failed although its state tells of nothing: something else is wrong.
+    unexplained = any(step.startswith(("national__", "portal__")) and step not in outward for step in reasons)
+    if not states or "failed" in behind.values() or unexplained:
         return FAILED
-    return INCOMPLETE if behind else 0
+    return INCOMPLETE if behind or outward else 0
+
+
+def _outward(found: dict[str, Any], reasons: dict[str, str]) -> dict[str, str]:
+    """What has not left the house as it should: Dagster's step -> what to tell of it.
+
+    `reasons`: why steps failed. It says more than the state, of a receiver that is not configured above all.
+    """
+    from orchestration.status import is_behind
+
+    told = {}
+    for kind, states, words in (
+        ("obligations", "gửi xong / Not all sent", OBLIGATION_STATES),
+        ("portal", "công bố / Not published", PORTAL_STATES),
+    ):
+        for one in found[kind]:
+            name = one["obligation"] if kind == "obligations" else one["dataset"]
+            step = "national__" + name.replace(".", "__") if kind == "obligations" else f"portal__{name}"
+            because = f"{one['because_vi']} / {one['because_en']}" if one["because_vi"] else ""
+            reason = reasons.get(step, because)
+            if is_behind(one["state"], one["released"], one.get("unrepaired")):
+                told[step] = f"Chưa {states}: {name}: {both(words, one['state'])}" + (f" ({reason})" if reason else "")
+    return told
 
 
 @contextmanager

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
 import click
+
+from orchestration.settings import TIMEZONE
 
 
 def print_json(value: Any) -> None:
@@ -52,6 +54,14 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         console.print(Text(note))
 
 
+def print_columns(
+    title: str, rows: Iterable[Any], columns: Sequence[tuple[str, Callable[[Any], Any]]], *, note: str = ""
+) -> None:
+    """The table of `print_table`, each column given as its heading and its value in a row."""
+    cells = [[value(row) for _, value in columns] for row in rows]
+    print_table(title, [heading for heading, _ in columns], cells, note=note)
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
@@ -60,7 +70,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}".replace(",", ".")
     if isinstance(value, datetime):
-        return value.strftime("%d/%m/%Y %H:%M")
+        local = value.astimezone(TIMEZONE) if value.tzinfo else value
+        return local.strftime("%d/%m/%Y %H:%M")
     if isinstance(value, date):
         return value.strftime("%d/%m/%Y")
     if isinstance(value, dict):

@@ -13,10 +13,15 @@ import click
 
 from orchestration.cli.base import Command, json_option, night_option
 from orchestration.cli.output import print_json, print_table
-from orchestration.report.words import DATASET_STATES, SUBJECT_STATES, both
+from orchestration.cli.portal import show as show_published
+from orchestration.report.words import DATASET_STATES, OBLIGATION_STATES, SUBJECT_STATES, both
 
 
-@click.command(cls=Command, help="Tình trạng các bộ dữ liệu và lĩnh vực / Status of datasets and subjects")
+@click.command(
+    cls=Command,
+    help="Tình trạng các bộ dữ liệu, lĩnh vực, nghĩa vụ đồng bộ và dữ liệu mở / "
+    "Status of datasets, subjects, obligations and open data",
+)
 @night_option("--night", "Đêm nào (mặc định: mới nhất) / Which night (default: the newest)")
 @json_option
 def status(night_: date | None, as_json: bool) -> None:
@@ -85,6 +90,35 @@ def show(found: dict[str, Any]) -> None:
             for s in found["subjects"]
         ],
     )
+    print_table(
+        "Đồng bộ lên hệ thống quốc gia / Sent to national systems",
+        [
+            "Nghĩa vụ / Obligation",
+            "Tình trạng / State",
+            "Đã xác nhận / Confirmed #",
+            "Chờ gửi / Pending #",
+            "Chưa rõ / Uncertain #",
+            "Bị từ chối / Rejected #",
+            "Quá hạn / Overdue #",
+            "Hạn sớm nhất / Oldest due",
+            "Lý do / Because",
+        ],
+        [
+            (
+                o["obligation"],
+                both(OBLIGATION_STATES, o["state"]),
+                o["confirmed"],
+                o["pending"],
+                o["uncertain"],
+                o["rejected"],
+                o["overdue"],
+                o["oldest_due"],
+                f"{o['because_vi']} / {o['because_en']}" if o["because_vi"] else "",
+            )
+            for o in found["obligations"]
+        ],
+    )
+    show_published(found["portal"])
 
 
 @click.command(cls=Command, help="Viết báo cáo đêm (HTML) / Write the night's report (HTML)")

@@ -1,4 +1,4 @@
-"""What both components need: the night a run belongs to, and errors as Dagster should show them.
+"""What the components need: the night a run belongs to, errors as Dagster should show them, and pieces of tables.
 
 Belongs here: translation between Kho's words and Dagster's. Stays out: any step.
 """
@@ -41,3 +41,13 @@ def failure(error: KhoError, **metadata: Any) -> dg.Failure:
 def table_schema(columns: list[tuple[str, str, str]]) -> dg.TableSchema:
     """Columns as (name, type, description)."""
     return dg.TableSchema(columns=[dg.TableColumn(name, kind, description=text) for name, kind, text in columns])
+
+
+def validity(valid_from: date, valid_to: date | None) -> str:
+    """The days of a dated entry: `01/07/2025 – 31/12/2025`, open at the end as `01/07/2025 –`."""
+    return f"{valid_from:%d/%m/%Y} –" + (f" {valid_to:%d/%m/%Y}" if valid_to else "")
+
+
+def cell(value: object) -> str:
+    """A value of a declaration in a Markdown table."""
+    return str(value).replace("|", "\\|").replace("\n", " ")

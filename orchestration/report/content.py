@@ -1,125 +1,24 @@
 """The facts of one night, read from the warehouse.
 
-Belongs here: queries and the dataclasses that the page shows. Stays out: words about them (`duties`, the template)
-and personal values. A report of an earlier night tells of that night, not of today.
+Belongs here: the queries that fill the dataclasses of `facts`. Stays out: words about them (`duties`, the template)
+and personal values. A report of an earlier night tells of that night, not of today; what is owed and published is
+known as of today only, and is left out of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from datetime import date
 
-from orchestration import settings, status
+from orchestration import exchange, settings, status
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError
 from orchestration.release import ledger
 from orchestration.release.pipeline import SUBJECTS_VI
-from orchestration.report.duties import Duty, duties
-from orchestration.report.quarantine import Kind, kinds
+from orchestration.report.duties import duties, outward_duties
+from orchestration.report.facts import Content, Delivered, Failing, FailingRow, Refused, Release, Subject, Waiting
+from orchestration.report.quarantine import kinds
 from orchestration.warehouse import connect
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What one dataset brought in the night, in rows; `outcome` is that of the last attempt, `none` without one."""
-
-    dataset: str
-    title: str
-    agency: str
-    agency_name: str
-    owner: str
-    contact: str
-    outcome: str
-    reason: str
-    waiting: tuple[int, ...]
-    received: int
-    accepted: int
-    quarantined: int
-    duplicates: int
-    inserted: int
-    updated: int
-    deleted: int
-
-
-@dataclass(frozen=True, slots=True)
-class FailingRow:
-    """A row that the gate found: its key, and the delivery it came with, if one did."""
-
-    key: dict[str, Any]
-    delivery: int | None
-    source: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Failing:
-    """One expectation that did not hold, per agency the rows came from: the first rows, and how many in all."""
-
-    table: str
-    message: str
-    quality_word: str
-    agency: str | None
-    agency_name: str
-    rows: int
-    first: list[FailingRow]
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A subject after the night."""
-
-    subject: str
-    name: str
-    state: str
-    because: str
-    release: int
-    failing: list[Failing]
-    warnings: list[Failing]
-
-
-@dataclass(frozen=True, slots=True)
-class Release:
-    """A release made in the night."""
-
-    subject: str
-    name: str
-    release: int
-    restores: int | None
-    released_at: datetime
-    by_whom: str
-    inserted: int
-    updated: int
-    deleted: int
-    first_load: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Quarantine of one dataset at the end of the night."""
-
-    dataset: str
-    title: str
-    agency: str
-    agency_name: str
-    rows: int
-    kinds: list[Kind]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """Everything the page shows."""
-
-    night: date
-    is_newest: bool
-    made_at: datetime
-    delivered: list[Delivered]
-    subjects: list[Subject]
-    quarantine: list[Waiting]
-    releases: list[Release]
-    duties: list[Duty]
-    ledger_seq: int
-    ledger_mac: str
 
 
 def gather(contracts: Sequence[Contract], night: date | None) -> Content:
@@ -145,16 +44,23 @@ def gather(contracts: Sequence[Contract], night: date | None) -> Content:
     delivered = _delivered(contracts, the_night)
     subjects = _subjects(contracts, the_night)
     waiting = _quarantine(contracts, the_night)
+    is_newest = the_night == newest
+    sent = status.obligations() if is_newest else []
+    refused = _refused() if is_newest else []
+    published = status.portal() if is_newest else []
     seq, mac = _head(the_night)
     return Content(
         night=the_night,
-        is_newest=the_night == newest,
+        is_newest=is_newest,
         made_at=settings.now(),
         delivered=delivered,
         subjects=subjects,
         quarantine=waiting,
         releases=_releases(the_night),
-        duties=duties(delivered, subjects, waiting),
+        sent=sent,
+        refused=refused,
+        published=published,
+        duties=duties(delivered, subjects, waiting) + outward_duties(delivered, sent, refused, published),
         ledger_seq=seq,
         ledger_mac=mac,
     )
@@ -289,6 +195,28 @@ def _releases(night: date) -> list[Release]:
             (night,),
         ).fetchall()
     return [Release(row[0], SUBJECTS_VI.get(row[0], str(row[0])), *row[1:]) for row in rows]
+
+
+def _refused() -> list[Refused]:
+    """Open dead letters, counted by owner, obligation and code."""
+    titles = {obligation.id: obligation.title for obligation in exchange.load_all()}
+    groups: dict[tuple[str, str, str], list[exchange.DeadLetter]] = {}
+    for letter in exchange.dead_letters():
+        groups.setdefault((letter.owner, letter.obligation, letter.code), []).append(letter)
+    return [
+        Refused(
+            obligation,
+            titles.get(obligation, obligation),
+            owner,
+            code,
+            letters[0].reason_vi,
+            letters[0].reason_en,
+            len(letters),
+            min(letter.rejected_at for letter in letters),
+            min(letter.due_on for letter in letters),
+        )
+        for (owner, obligation, code), letters in sorted(groups.items())
+    ]
 
 
 def _head(night: date) -> tuple[int, str]:

@@ -7,25 +7,15 @@ Stays out: reading the warehouse (`content`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from orchestration.report.content import Delivered, Subject, Waiting
+from orchestration.exchange import ObligationState
+from orchestration.portal import PortalState
+from orchestration.report.facts import Delivered, Duty, Refused, Subject, Waiting
+from orchestration.status import is_behind
 
 #: Who looks after the warehouse itself.
 OPERATORS = "Đơn vị vận hành kho"
 MANAGERS = "Người có thẩm quyền"
-
-
-@dataclass(frozen=True, slots=True)
-class Duty:
-    """One thing to do. `urgent` means that a subject is not released until it is done."""
-
-    who: str
-    contact: str
-    what: str
-    urgent: bool
 
 
 def duties(delivered: Sequence[Delivered], subjects: Sequence[Subject], quarantine: Sequence[Waiting]) -> list[Duty]:
@@ -74,6 +64,46 @@ def duties(delivered: Sequence[Delivered], subjects: Sequence[Subject], quaranti
         what = f"Sửa tại nguồn {vi(waiting.rows)} dòng của «{waiting.title}» (xem mục Dòng chờ sửa)."
         found.append(Duty(waiting.agency_name, contacts.get(waiting.agency, ""), what, False))
     return sorted(found, key=lambda duty: not duty.urgent)
+
+
+def outward_duties(
+    delivered: Sequence[Delivered],
+    sent: Sequence[ObligationState],
+    refused: Sequence[Refused],
+    published: Sequence[PortalState],
+) -> list[Duty]:
+    """Duties towards national systems and the open data portal, those of who must mend a refused record first."""
+    contacts = {d.agency_name: d.contact for d in delivered}
+    found = []
+    for letters in refused:
+        what = (
+            f"Xử lý {vi(letters.messages)} bản ghi của «{letters.title}» bị hệ thống quốc gia từ chối "
+            f"(mã {letters.code}: {letters.reason_vi}), hạn {letters.due_on:%d/%m/%Y} "
+            f"(danh sách: `kho exchange dead-letters {letters.obligation}`)."
+        )
+        found.append(Duty(letters.owner, contacts.get(letters.owner, ""), what, False))
+    for state in sent:
+        if is_behind(state.state, state.released) and (state.pending or state.uncertain or state.state == "never"):
+            what = f"Gửi nốt «{state.title}»: {state.because_vi} (`kho exchange send {state.obligation}`)."
+            found.append(Duty(OPERATORS, "", what, False))
+        if state.unrepaired:
+            what = (
+                f"Cho phép hoặc từ chối sửa {vi(state.unrepaired)} bản ghi của «{state.title}» lệch với hệ thống quốc gia "
+                f'(`kho exchange reconcile {state.obligation} --confirm "Họ tên"`).'
+            )
+            found.append(Duty(MANAGERS, "", what, False))
+        elif state.drift:
+            what = (
+                f"Tìm nguyên nhân {vi(state.drift)} bản ghi của «{state.title}» lệch với hệ thống quốc gia ở lần đối "
+                f"soát gần nhất (`kho exchange reconcile {state.obligation}`)."
+            )
+            found.append(Duty(OPERATORS, "", what, False))
+    for dataset in published:
+        if is_behind(dataset.state, dataset.released):
+            found.append(
+                Duty(OPERATORS, "", f"Dữ liệu mở «{dataset.title_vi}» chưa công bố được: {dataset.because_vi}.", False)
+            )
+    return found
 
 
 def vi(number: int) -> str:

@@ -12,9 +12,10 @@ from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
-from orchestration.report.content import Content, Delivered
 from orchestration.report.duties import vi
-from orchestration.report.words import DELIVERY_OUTCOMES, SUBJECT_STATES
+from orchestration.report.facts import Content, Delivered
+from orchestration.report.words import DELIVERY_OUTCOMES, OBLIGATION_STATES, PORTAL_STATES, SUBJECT_STATES
+from orchestration.status import is_behind
 
 HERE = Path(__file__).parent
 #: A state's tone: colour and mark, never the colour alone.
@@ -30,6 +31,12 @@ TONES = {
     "blocked": "bad",
     "failed": "bad",
     "refused": "bad",
+    "never": "calm",
+    "current": "good",
+    "pending": "calm",
+    "rejected": "bad",
+    "overdue": "bad",
+    "published": "good",
 }
 MARKS = {"good": "✓", "warn": "!", "bad": "✕", "calm": "–"}
 
@@ -54,9 +61,10 @@ def render(content: Content) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": vi, "day": _day, "moment": _moment, "commands": _commands}
+    environment.filters |= {"number": vi, "day": _day, "date": _date, "moment": _moment, "commands": _commands}
     agencies = [(name, list(rows)) for name, rows in groupby(content.delivered, key=lambda d: d.agency_name)]
     waiting = [(name, list(rows)) for name, rows in groupby(content.quarantine, key=lambda w: w.agency_name)]
+    refused = [(owner, list(rows)) for owner, rows in groupby(content.refused, key=lambda r: r.owner)]
     return environment.get_template("page.html.j2").render(
         c=content,
         headline=headline(content),
@@ -64,9 +72,12 @@ def render(content: Content) -> str:
         tiles=tiles(content),
         agencies=agencies,
         waiting=waiting,
+        refused=refused,
         tones=TONES,
         marks=MARKS,
         states={name: words[0] for name, words in SUBJECT_STATES.items()},
+        sending=OBLIGATION_STATES,
+        publishing=PORTAL_STATES,
         outcomes={name: words[0] for name, words in DELIVERY_OUTCOMES.items()} | {"none": "không hỏi"},
         css=(HERE / "page.css").read_text(encoding="utf-8"),
     )
@@ -102,7 +113,16 @@ def headline(content: Content) -> str:
     came, agencies = _agencies(content.delivered)
     rows = sum(w.rows for w in content.quarantine)
     waits = f"{vi(rows)} dòng chờ sửa tại nguồn" if rows else "không dòng nào chờ sửa"
-    return f"{first} {came} trên {agencies} cơ quan đã giao số liệu, {waits}."
+    return f"{first} {came} trên {agencies} cơ quan đã giao số liệu, {waits}.{_outward(content)}"
+
+
+def _outward(content: Content) -> str:
+    """What has not left the province as it should; empty when everything has."""
+    sent = [f"«{s.title}»" for s in content.sent if is_behind(s.state, s.released, s.unrepaired)]
+    published = [f"«{d.title_vi}»" for d in content.published if is_behind(d.state, d.released)]
+    return (f" Chưa gửi xong lên hệ thống quốc gia: {', '.join(sent)}." if sent else "") + (
+        f" Chưa công bố được dữ liệu mở: {', '.join(published)}." if published else ""
+    )
 
 
 def tiles(content: Content) -> list[Tile]:
@@ -120,6 +140,11 @@ def tiles(content: Content) -> list[Tile]:
     ]
     if count["failed"]:
         found.insert(5, Tile(str(count["failed"]), "lĩnh vực lỗi", "bad"))
+    rejected, overdue = sum(s.rejected for s in content.sent), sum(s.overdue for s in content.sent)
+    if rejected:
+        found.append(Tile(vi(rejected), "bản ghi hệ thống quốc gia từ chối", "bad"))
+    if overdue:
+        found.append(Tile(vi(overdue), "bản ghi quá hạn gửi", "bad"))
     return found
 
 
@@ -134,11 +159,17 @@ def _tone(content: Content) -> str:
     states = {s.state for s in content.subjects}
     if not states or states & {"held", "blocked", "failed"}:
         return "bad"
-    return "warn" if "stale" in states else "good"
+    return "warn" if "stale" in states or _outward(content) else "good"
 
 
 def _day(value: date) -> str:
     return f"{value:%d/%m/%Y}"
+
+
+def _date(value: datetime) -> str:
+    from orchestration.settings import TIMEZONE
+
+    return _day(value.astimezone(TIMEZONE).date())
 
 
 def _moment(value: datetime) -> str:

@@ -25,6 +25,27 @@ DELIVERY_OUTCOMES = {
     "nothing": ("không có gì mới", "nothing new"),
     "failed": ("lỗi nguồn", "failed"),
 }
+OBLIGATION_STATES = {
+    "never": ("chưa gửi lần nào", "nothing sent yet"),
+    "current": ("đã gửi đủ", "current"),
+    "pending": ("đang gửi", "on its way"),
+    "waiting": ("chờ bên nhận", "waiting for the receiver"),
+    "rejected": ("bị từ chối", "rejected"),
+    "overdue": ("quá hạn", "overdue"),
+}
+RUN_OUTCOMES = {
+    "done": ("đã gửi hết", "done"),
+    "more": ("còn nữa", "more to send"),
+    "waiting": ("chờ bên nhận", "waiting for the receiver"),
+    "busy": ("nơi khác đang gửi", "another sender is at it"),
+}
+PORTAL_STATES = {
+    "never": ("chưa công bố", "never published"),
+    "published": ("đã công bố", "published"),
+    "unchanged": ("không đổi", "unchanged"),
+    "held": ("bị giữ", "held"),
+    "failed": ("lỗi", "failed"),
+}
 CLASSIFICATIONS = {
     "open": ("mở", "open"),
     "shared": ("dùng chung", "shared"),

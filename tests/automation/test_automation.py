@@ -13,7 +13,7 @@ import dagster as dg
 import pytest
 from dagster import DagsterRun, DagsterRunStatus
 
-from orchestration.automation import jobs
+from orchestration.automation import jobs, sensors
 from orchestration.components.agency import landing_asset, raw_key
 from orchestration.contracts import Contract, load_all
 from orchestration.errors import KhoError, Transient
@@ -39,7 +39,7 @@ def _run(instance: dg.DagsterInstance, status: DagsterRunStatus, **tags: str) ->
 
 def _tick(instance: dg.DagsterInstance, cursor: str | None) -> dg.SensorResult:
     with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
-        result = jobs.after_landing(context)
+        result = sensors.after_landing(context)
     assert isinstance(result, dg.SensorResult)
     return result
 
@@ -83,7 +83,7 @@ def test_an_arrival_is_landed_once_and_again_when_it_arrives_again(
 
     def tick(cursor: str | None) -> dg.SensorResult:
         with dg.build_sensor_context(instance=instance, cursor=cursor) as context:
-            result = jobs.arrivals(context)
+            result = sensors.arrivals(context)
         assert isinstance(result, dg.SensorResult)
         return result
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -190,3 +191,109 @@ def province(reset: Callable[[], Path], tmp_path_factory: pytest.TempPathFactory
     with connect("release") as connection:
         ledger.export_anchor(connection, p.second.isoformat())
     return p
+
+
+LICENCE = "health_system.facility_licence"
+
+
+@dataclass
+class Outward:
+    """What stands for the exchange and the portal: what they are to answer, and what they were asked."""
+
+    obligations: list[Any] = field(default_factory=list)
+    states: list[Any] = field(default_factory=list)
+    letters: list[Any] = field(default_factory=list)
+    #: Obligation -> what its next runs and comparisons come to, one after the other; an exception is raised.
+    runs: dict[str, list[Any]] = field(default_factory=dict)
+    compared: dict[str, list[Any]] = field(default_factory=dict)
+    published: list[Any] = field(default_factory=list)
+    asked: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def owes(self, obligation: str = LICENCE, *, status: str = "active", **state: Any) -> None:
+        """One more obligation, and its state when one is given."""
+        system, name = obligation.split(".")
+        self.obligations.append(
+            SimpleNamespace(id=obligation, system=system, name=name, title=f"Nghĩa vụ {name}", status=status)
+        )
+        if state:
+            self.states.append(self.state(obligation, **state))
+
+    @staticmethod
+    def state(obligation: str = LICENCE, **given: Any) -> Any:
+        from orchestration.exchange import ObligationState
+
+        system, name = obligation.split(".")
+        plain: dict[str, Any] = {
+            "obligation": obligation, "system": system, "title": f"Nghĩa vụ {name}", "subject": "health",
+            "state": "current", "because_vi": "", "because_en": "", "released": 2, "planned": 2, "pending": 0,
+            "uncertain": 0, "confirmed": 1200, "rejected": 0, "overdue": 0, "oldest_due": None, "last_run_at": None,
+            "next_at": None, "owner": "Sở Y tế", "reconciled_at": None, "drift": None, "unrepaired": None,
+        }  # fmt: skip
+        return ObligationState(**(plain | given))
+
+    def refuses(self, seq: int, owner: str, **given: Any) -> None:
+        """One more dead letter."""
+        from orchestration.exchange import DeadLetter
+
+        plain: dict[str, Any] = {
+            "obligation": LICENCE, "seq": seq, "key": f"GP-{seq}", "release": 2, "code": "23",
+            "reason_vi": "Mã cơ sở không có trong danh mục của Bộ", "reason_en": "The facility is unknown to the ministry",
+            "owner": owner, "rejected_at": datetime(2025, 11, 21, 18, 5, tzinfo=UTC), "due_on": date(2025, 11, 28),
+            "closed_by": None,
+        }  # fmt: skip
+        self.letters.append(DeadLetter(**(plain | given)))
+
+    def publishes(self, dataset: str = "communes", **given: Any) -> None:
+        """One more open dataset."""
+        from orchestration.portal import PortalState
+
+        plain: dict[str, Any] = {
+            "dataset": dataset, "title_vi": f"Bộ {dataset}", "title_en": f"Set {dataset}", "subject": "governance",
+            "state": "published", "version": 3, "release": 2, "released": 2, "rows": 99,
+            "published_at": datetime(2025, 11, 21, 18, 30, tzinfo=UTC), "because_vi": "", "because_en": "",
+        }  # fmt: skip
+        self.published.append(PortalState(**(plain | given)))
+
+
+@pytest.fixture
+def outward(monkeypatch: pytest.MonkeyPatch) -> Outward:
+    """Exchange and portal replaced at the functions that the commands call."""
+    from orchestration import exchange, portal
+
+    o = Outward()
+
+    def next_of(answers: dict[str, list[Any]], obligation: Any) -> Any:
+        answer = answers[obligation.id].pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def run(obligation: Any, *, seconds: float, env: Any, today: date | None = None) -> Any:
+        o.asked.append(("run", obligation.id, seconds, env.get("KHO_TEST")))
+        return next_of(o.runs, obligation)
+
+    def reconcile(obligation: Any, *, env: Any, full: bool, confirmed_by: str | None, today: date | None = None) -> Any:
+        o.asked.append(("reconcile", obligation.id, full, confirmed_by))
+        return next_of(o.compared, obligation)
+
+    def retry(obligation: Any, seqs: Sequence[int] | None, *, by: str) -> int:
+        o.asked.append(("retry", obligation.id, seqs, by))
+        return len(o.letters) if seqs is None else len(seqs)
+
+    def dead_letters(obligation: str | None = None, *, closed: bool = False) -> list[Any]:
+        return [d for d in o.letters if (closed or d.closed_by is None) and obligation in (None, d.obligation)]
+
+    def states(obligations: Sequence[Any]) -> list[Any]:
+        known = {obligation.id for obligation in obligations}
+        return [state for state in o.states if state.obligation in known]
+
+    monkeypatch.setattr(exchange, "load_all", lambda: o.obligations)
+    monkeypatch.setattr(exchange, "states", states)
+    monkeypatch.setattr(exchange, "run", run)
+    monkeypatch.setattr(exchange, "reconcile", reconcile)
+    monkeypatch.setattr(exchange, "retry", retry)
+    monkeypatch.setattr(exchange, "dead_letters", dead_letters)
+    monkeypatch.setattr(portal, "load_all", list)
+    monkeypatch.setattr(portal, "states", lambda datasets: o.published)
+    monkeypatch.setenv("KHO_TEST", "here")
+    return o

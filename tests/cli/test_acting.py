@@ -14,6 +14,9 @@ from typing import Any
 import pytest
 
 Kho = Callable[..., Any]
+EXCHANGE = "national__health_system__facility_licence"
+SENT = "Chưa gửi xong / Not all sent: health_system.facility_licence"
+OPEN = "Chưa công bố / Not published: communes"
 
 
 @dataclass
@@ -85,6 +88,58 @@ def test_a_subject_the_night_never_reached_counts_as_failed(kho: Kho, empty: Any
     jobs(broken)
     ran = kho("night", "--date", "2025-12-02")
     assert ran.code == 1 and "Not released: health: lỗi / failed" in ran.err and "Step failed: health" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("owed", "open_", "failures", "code", "told"),
+    [
+        ("current", "published", [], 0, []),
+        (
+            "never",
+            "unchanged",
+            [],
+            3,
+            [f"{SENT}: chưa gửi lần nào / nothing sent yet (lý do gửi / because of sending)"],
+        ),
+        ("rejected", "published", [], 3, [f"{SENT}: bị từ chối / rejected (lý do gửi"]),
+        ("overdue", "held", [], 3, [f"{SENT}: quá hạn / overdue (lý do gửi", f"{OPEN}: bị giữ / held (lý do giữ"]),
+        # Why a step failed says more than the state: here that nobody has configured the receiver.
+        (
+            "pending",
+            "published",
+            [f"{EXCHANGE}: chưa đặt KHO_X / KHO_X is not set"],
+            3,
+            [f"{SENT}: đang gửi / on its way (chưa đặt KHO_X"],
+        ),
+        ("current", "held", ["portal__communes: cột / column"], 3, [f"{OPEN}: bị giữ / held (cột / column)"]),
+        # Failed, and the state knows nothing of it: something else is wrong.
+        ("current", "published", [f"{EXCHANGE}: unexpected error"], 1, []),
+        ("current", "published", ["portal__catalogue: the disk is full"], 1, []),
+    ],
+)
+def test_what_did_not_leave_the_house_is_behind(
+    kho: Kho,
+    empty: Any,
+    jobs: Any,
+    outward: Any,
+    owed: str,
+    open_: str,
+    failures: list[str],
+    code: int,
+    told: list[str],
+) -> None:
+    def run(night: date) -> list[str]:
+        record("released")(night)
+        return failures
+
+    outward.owes(state=owed, because_vi="lý do gửi", because_en="because of sending")
+    outward.publishes(state=open_, because_vi="lý do giữ", because_en="because of holding")
+    jobs(run)
+    ran = kho("night", "--date", "2025-12-01")
+    assert ran.code == code
+    lines = [line for line in ran.err.splitlines() if line.startswith("Chưa ")]
+    assert len(lines) == len(told) and all(line.startswith(start) for line, start in zip(lines, told, strict=True))
+    assert all(f"Step failed: {failure}" in ran.err for failure in failures)
 
 
 def test_one_night_at_a_time(kho: Kho, empty: Any, jobs: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 Kho = Callable[..., Any]
@@ -33,6 +34,30 @@ def test_status_for_people_is_whole_and_plain_in_a_pipe(kho: Kho, province: Any)
     assert "bị giữ / held" in ran.out and "mới / fresh" in ran.out
     assert "Y tế bị giữ: Mã xã phải có trong danh mục (14) / health is held: commune (14)" in ran.out
     assert unicodedata.is_normalized("NFC", ran.out)
+
+
+def test_status_tells_what_is_owed_and_what_is_open(kho: Kho, warehouse: Any, outward: Any) -> None:
+    outward.owes(
+        state="overdue", overdue=3, pending=3, oldest_due=date(2025, 11, 28), because_vi="bên nhận không trả lời",
+        because_en="the receiver does not answer",
+    )  # fmt: skip
+    outward.publishes()
+    outward.publishes("schools", state="held", because_vi="cột không còn mở", because_en="a column is no longer open")
+    found = kho("status", "--json").json
+    assert [(o["obligation"], o["state"], o["oldest_due"]) for o in found["obligations"]] == [
+        ("health_system.facility_licence", "overdue", "2025-11-28")
+    ]
+    assert [(d["dataset"], d["state"], d["version"]) for d in found["portal"]] == [
+        ("communes", "published", 3),
+        ("schools", "held", 3),
+    ]
+    shown = kho("status").out
+    for text in (
+        "Đồng bộ lên hệ thống quốc gia / Sent to national systems", "quá hạn / overdue", "28/11/2025",
+        "bên nhận không trả lời / the receiver does not answer", "Dữ liệu mở / Open data", "22/11/2025 01:30",
+        "cột không còn mở / a column is no longer open",
+    ):  # fmt: skip
+        assert text in shown
 
 
 def test_quarantine_tells_row_column_rule_and_both_languages(kho: Kho, province: Any) -> None:

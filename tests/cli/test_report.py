@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,48 @@ def test_an_earlier_night_is_told_as_it_was(kho: Kho, province: Any) -> None:
     assert "Cả 2 lĩnh vực đã phát hành." in page.text and "không dòng nào chờ sửa" in page.text
     assert "Báo cáo đêm 21/11/2025" in (province.home / "reports" / "latest.html").read_text(encoding="utf-8")
     assert kho("report", "--night", "2020-01-01").err.startswith("Lỗi / Error [no_night]")
+
+
+def test_it_tells_what_was_sent_refused_and_published(kho: Kho, province: Any, outward: Any) -> None:
+    outward.owes(
+        state="overdue", pending=1500, uncertain=100, rejected=3, overdue=3, oldest_due=date(2025, 11, 28), drift=7,
+        reconciled_at=datetime(2025, 11, 20, 20, 0, tzinfo=UTC), because_vi="bên nhận <b>503</b>", because_en="503",
+    )  # fmt: skip
+    for seq, owner in ((1, "Sở Y tế"), (2, "Sở Y tế"), (3, "Bộ Y tế")):
+        outward.refuses(seq, owner)
+    outward.owes("land_system.parcel", state="current", drift=480, unrepaired=480)
+    outward.publishes()
+    outward.publishes("schools", state="held", because_vi="cột không còn mở", because_en="a column is no longer open")
+    ran = kho("report", "--open", "no")
+    page = Page(Path(ran.out.strip()).read_text(encoding="utf-8"))
+    for text in (
+        "Chưa gửi xong lên hệ thống quốc gia: «Nghĩa vụ facility_licence», «Nghĩa vụ parcel». Chưa công bố được dữ liệu mở: «Bộ schools».",
+        "3 bản ghi hệ thống quốc gia từ chối",
+        "Sở Y tế data@syt.bacninh.example Xử lý 2 bản ghi của «Nghĩa vụ facility_licence»",
+        "Bộ Y tế Xử lý 1 bản ghi",
+        "Đơn vị vận hành kho Gửi nốt «Nghĩa vụ facility_licence»: bên nhận <b>503</b>",
+        "Tìm nguyên nhân 7 bản ghi",
+        "Người có thẩm quyền Cho phép hoặc từ chối sửa 480 bản ghi của «Nghĩa vụ parcel»",
+        "Dữ liệu mở «Bộ schools» chưa công bố được: cột không còn mở",
+        "Đồng bộ lên hệ thống quốc gia Sent to national systems",
+        "quá hạn overdue 1.200 1.600 100 chưa rõ uncertain 3 3 hạn 28/11/2025 oldest due 7 đối soát 21/11/2025 compared",
+        "bên nhận <b>503</b>",
+        "Mã cơ sở không có trong danh mục của Bộ The facility is unknown to the ministry",
+        "Dữ liệu mở Open data",
+        "bị giữ held 3 2 99 01:30 ngày 22/11/2025",
+    ):
+        assert text in page.text
+    assert "GP-" not in page.text.partition("Đồng bộ lên")[2]  # keys are for `kho exchange dead-letters`
+    earlier = Path(kho("report", "--night", province.first, "--open", "no").out.strip()).read_text(encoding="utf-8")
+    assert "Đồng bộ lên" not in earlier and "hệ thống quốc gia" not in earlier  # it would tell of today
+
+
+def test_all_sent_and_published_is_no_duty(kho: Kho, province: Any, outward: Any) -> None:
+    outward.owes(state="current", drift=0, reconciled_at=datetime(2025, 11, 20, 20, 0, tzinfo=UTC))
+    outward.publishes()
+    text = Page(Path(kho("report", "--open", "no").out.strip()).read_text(encoding="utf-8")).text
+    assert "đã gửi đủ current" in text and "đã công bố published" in text
+    assert "Gửi nốt" not in text and "Chưa gửi xong" not in text and "chưa công bố được" not in text
 
 
 def test_text_from_sources_is_escaped(kho: Kho, province: Any) -> None:

@@ -27,7 +27,9 @@ _USED = re.compile(r"'[^']*'|(?<![:\w.])([a-z_][a-z0-9_]*)\b(?!\s*\()")
 _WORDS = {"and", "as", "between", "case", "cast", "distinct", "else", "end", "false", "from", "in", "is", "like", "not"}
 _WORDS |= {"null", "or", "then", "true", "when"}
 _NOT_SQL = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
-_AGENCY = "orchestration.components.Agency"
+_AGENCY, _SYSTEM = "orchestration.components.Agency", "orchestration.components.NationalSystem"
+#: Component -> the attribute that names its folder.
+_COMPONENTS = {_AGENCY: "agency", _SYSTEM: "system"}
 _PRESENT = "expect_column_values_to_not_be_null"
 
 
@@ -57,7 +59,7 @@ def problems(root: Path) -> list[str]:
     contracts = load_all(root / "assets")
     project = _project(root)
     found = [
-        *_agencies(root),
+        *_folders(root),
         *(message for contract in contracts for message in _dataset(root, project, contract)),
         *_without_contract(root, project, contracts),
         *_subjects(root, project),
@@ -95,26 +97,34 @@ def _below(root: Path, path: Path) -> str:
     return path.relative_to(root.resolve()).as_posix() if path.is_relative_to(root.resolve()) else str(path)
 
 
-# -- agencies ----------------------------------------------------------------------------------------------------------
+# -- agencies and national systems -------------------------------------------------------------------------------------
 
 
-def _agencies(root: Path) -> Iterator[str]:
+def _folders(root: Path) -> Iterator[str]:
     for group in GROUPS:
         for folder in sorted(path for path in (root / "assets" / group).glob("*") if path.is_dir()):
-            name = _below(root, folder)
-            if not any(path.name != "defs.yaml" for path in folder.glob("*.yaml")):
+            name, defs = _below(root, folder), folder / "defs.yaml"
+            kinds = {_component(path) for path in folder.glob("*.yaml") if path != defs}
+            if not kinds:
                 yield f"{name}: no contract: write {name}/<dataset>.yaml"
-            defs = folder / "defs.yaml"
             if not defs.exists():
                 yield f"{name}/defs.yaml: missing: dg scaffold defs {_AGENCY} {group}/{folder.name}"
                 continue
-            documents = yaml.load_all(defs.read_text(encoding="utf-8"), yaml.CSafeLoader)
-            declared = [d.get("attributes") or {} for d in documents if d and d.get("type") == _AGENCY]
-            if not declared:
-                yield f"{name}/defs.yaml: declares no agency: set type: {_AGENCY}"
-            for attributes in declared:
-                if attributes.get("agency") != folder.name:
-                    yield f"{name}/defs.yaml: agency is {attributes.get('agency')}: set it to {folder.name}, the folder"
+            documents = list(yaml.load_all(defs.read_text(encoding="utf-8"), yaml.CSafeLoader))
+            declared = {d.get("type"): d.get("attributes") or {} for d in documents if d}
+            for component in sorted(kinds or {_AGENCY}):
+                attribute = _COMPONENTS[component]
+                if component not in declared:
+                    yield f"{name}/defs.yaml: declares no {attribute}: set type: {component}"
+                elif declared[component].get(attribute) != folder.name:
+                    found = declared[component].get(attribute)
+                    yield f"{name}/defs.yaml: {attribute} is {found}: set it to {folder.name}, the folder"
+
+
+def _component(path: Path) -> str:
+    """The component that makes assets of a declaration."""
+    content = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    return _SYSTEM if isinstance(content, dict) and content.get("kind") == "Obligation" else _AGENCY
 
 
 # -- contract <-> source <-> staging -----------------------------------------------------------------------------------
