@@ -200,18 +200,28 @@ class Problem:
         return f"{self.file}:{self.line}: {self.field}: {self.vi} / {self.en}"
 
 
-class ContractErrors(KhoError):
-    """Contracts that cannot be used, with every problem found in all of them."""
+class DeclarationErrors(KhoError):
+    """Declarations that cannot be used, with every problem found in all of them. Each kind of declaration names itself in `kind`."""
+
+    #: (code of the error, Vietnamese, English)
+    kind: tuple[str, str, str]
 
     def __init__(self, problems: tuple[Problem, ...]) -> None:
         self.problems = problems
+        code, vi, en = self.kind
         listing = "\n".join(str(problem) for problem in problems)
         super().__init__(
-            "contract",
-            f"Hợp đồng dữ liệu có {len(problems)} lỗi:\n{listing}",
-            f"{len(problems)} problems in the data contracts",
+            code,
+            f"{vi} có {len(problems)} lỗi:\n{listing}",
+            f"{len(problems)} problems in {en}",
             {"file": problems[0].file, "row": problems[0].line} if problems else None,
         )
 
-    def __reduce__(self) -> tuple[type[ContractErrors], tuple[tuple[Problem, ...]]]:
+    def __reduce__(self) -> tuple[type[DeclarationErrors], tuple[tuple[Problem, ...]]]:
         return type(self), (self.problems,)
+
+
+class ContractErrors(DeclarationErrors):
+    """Contracts that cannot be used."""
+
+    kind = ("contract", "Hợp đồng dữ liệu", "the data contracts")

@@ -13,13 +13,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from orchestration.contracts import Problem, assets_root
+from orchestration.contracts import assets_root
 from orchestration.contracts.document import Document, Place, read
 from orchestration.contracts.load import DEFS, is_contract
-from orchestration.contracts.model import SUBJECTS
+from orchestration.contracts.model import SUBJECTS, DeclarationErrors
 from orchestration.contracts.parse import VARIABLE, VARIABLE_WORDS
 from orchestration.contracts.reader import Reader
-from orchestration.errors import KhoError
 from orchestration.exchange.obligation import (
     CHANNEL_KINDS,
     FORMATS,
@@ -72,21 +71,10 @@ Identity = Callable[[T], Hashable]
 Entries = list[tuple[Place, Dated[T]]]
 
 
-class ObligationErrors(KhoError):
-    """Obligations that cannot be used, with every problem found in all of them."""
+class ObligationErrors(DeclarationErrors):
+    """Obligations that cannot be used."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        listing = "\n".join(str(problem) for problem in problems)
-        super().__init__(
-            "obligation",
-            f"Khai báo nghĩa vụ đồng bộ có {len(problems)} lỗi:\n{listing}",
-            f"{len(problems)} problems in the obligations",
-            {"file": problems[0].file, "row": problems[0].line},
-        )
-
-    def __reduce__(self) -> tuple[type[ObligationErrors], tuple[tuple[Problem, ...]]]:
-        return type(self), (self.problems,)
+    kind = ("obligation", "Khai báo nghĩa vụ đồng bộ", "the obligations")
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,11 @@ def _state(obligation: Obligation, released: int, row: tuple[object, ...] | None
         vi = vi or f"bản phát hành {released} đang được gửi"
         en = en or f"release {released} is on its way"
     elif _int(rejected):
-        state, vi, en = "rejected", f"{rejected} thông điệp bị từ chối, chờ sửa", f"{rejected} refused, waiting to be mended"
+        state, vi, en = (
+            "rejected",
+            f"{rejected} thông điệp bị từ chối, chờ sửa",
+            f"{rejected} refused, waiting to be mended",
+        )
     else:
         state, vi, en = "current", "", ""
     return ObligationState(

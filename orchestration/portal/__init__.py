@@ -5,16 +5,16 @@ files, catalogue, checks. Stays out: serving the folder (any web server does), D
 """
 
 from orchestration.portal.catalogue import write_catalogue
-from orchestration.portal.declaration import DeclarationErrors, load_all
+from orchestration.portal.declaration import OpenDataErrors, load_all
 from orchestration.portal.model import Fault, File, OpenColumn, OpenDataset, PortalState, Published
 from orchestration.portal.publish import check, publish, states, waiting_work
 from orchestration.portal.verify import verify
 
 __all__ = [
-    "DeclarationErrors",
     "Fault",
     "File",
     "OpenColumn",
+    "OpenDataErrors",
     "OpenDataset",
     "PortalState",
     "Published",

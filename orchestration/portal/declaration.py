@@ -12,9 +12,8 @@ from pathlib import Path
 
 from orchestration.contracts import LegalBasis, Problem, assets_root
 from orchestration.contracts.document import Document, Place, read
-from orchestration.contracts.model import SUBJECTS
+from orchestration.contracts.model import SUBJECTS, DeclarationErrors
 from orchestration.contracts.reader import Reader
-from orchestration.errors import KhoError
 from orchestration.portal.model import Body, OpenColumn, OpenDataset
 
 FOLDER = "portal"
@@ -51,28 +50,17 @@ LEAST_SMALLEST = 5
 NAME_WORDS = ("chữ thường, số và dấu gạch dưới", "lower case snake_case")
 
 
-class DeclarationErrors(KhoError):
-    """Declarations that cannot be used, with every problem of all of them."""
+class OpenDataErrors(DeclarationErrors):
+    """Open datasets that cannot be published as declared."""
 
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        self.problems = problems
-        listing = "\n".join(str(problem) for problem in problems)
-        super().__init__(
-            "open_data",
-            f"Khai báo dữ liệu mở có {len(problems)} lỗi:\n{listing}",
-            f"{len(problems)} problems in the declarations of open data",
-            {"file": problems[0].file, "row": problems[0].line} if problems else None,
-        )
-
-    def __reduce__(self) -> tuple[type[DeclarationErrors], tuple[tuple[Problem, ...]]]:
-        return type(self), (self.problems,)
+    kind = ("open_data", "Khai báo dữ liệu mở", "the declarations of open data")
 
 
 def load_all(root: Path | None = None) -> list[OpenDataset]:
-    """Every declaration below `root`/portal (default: assets_root()), by id. DeclarationErrors with all problems of all files."""
+    """Every declaration below `root`/portal (default: assets_root()), by id. OpenDataErrors with all problems of all files."""
     datasets, problems = parse_all(root)
     if problems:
-        raise DeclarationErrors(tuple(problems))
+        raise OpenDataErrors(tuple(problems))
     return datasets
 
 

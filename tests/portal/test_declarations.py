@@ -73,7 +73,7 @@ def test_a_mistake_is_named_with_its_place(root: Path, name: str) -> None:
     named = [problem for problem in problems if problem.field == field and words in problem.en]
     assert named and all(problem.file == f"assets/{SCHOOLS}" for problem in problems), problems
     assert new == "" or any(line <= problem.line <= line + new.count("\n") for problem in named)
-    with pytest.raises(portal.DeclarationErrors) as refused:
+    with pytest.raises(portal.OpenDataErrors) as refused:
         portal.load_all(root)
     assert all(str(problem) in str(refused.value) for problem in problems)
 

@@ -136,7 +136,7 @@ begin
            exchange.fields(rendering, 'r'), exchange.problem(rendering, 'r'), source, o.obligation_id, base, base_batch, batch_size)
        into of_release;
     -- Counted afterwards, from the indexes: what the statement itself returned would be kept in memory until its end.
-    select coalesce(max(m.seq), base) - base into n from kho.message m where m.obligation_id = o.obligation_id;
+    select coalesce(max(m.seq), base) - base into n from kho.message m where m.obligation_id = o.obligation_id and m.seq > base;
     select count(*) into bad from kho.message m where m.obligation_id = o.obligation_id and m.seq > base and m.code is not null and m.closed_by is null;
     insert into kho.batch (obligation_id, batch, release, reconciliation, operation, first_seq, last_seq, messages, due_on)
     select o.obligation_id, base_batch + 1 + i, of_release, reconciliation, operation, base + 1 + i * batch_size, least(base + (i + 1) * batch_size, base + n),
