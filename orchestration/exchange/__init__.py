@@ -1,7 +1,7 @@
 """Exchange with national systems: what is owed, what was sent, and whether both sides agree.
 
 In the order the data walks: a declaration (`obligation`, `declaration`, `calendar`), messages stored before they are sent (`outbox`,
-exchange.sql), the sender (`run`), the wire (`gateway`), the comparison (`reconcile`), and how it all stands (`states`).
+exchange_plan.sql), the sender (`run`), the wire (`gateway`), the comparison (`reconcile`), and how it all stands (`states`).
 """
 
 from orchestration.exchange.declaration import load_all

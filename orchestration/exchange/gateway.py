@@ -26,12 +26,12 @@ OK = "00"
 SYSTEM_ERROR = "99"  # the receiver's own failure, of a message or of a call
 EXISTS = "11"  # an insert of what the receiver already has
 NOT_FOUND = "12"  # an update or a deletion of what it does not have
+ENVELOPE = frozenset(f"0{n}" for n in range(1, 10))  # the call as such is refused: unit, service, size
 EXPIRY_MARGIN = 0.9  # part of its life after which a token is renewed by our own clock
 ASKED_AT_ONCE = 1000  # messages in one question
 PAGE = 500  # records in one page of a listing
 
-_NOT_PROCESSED = frozenset({429, 503})
-_BEHIND_THE_GATEWAY = frozenset({502, 504})  # the gateway has given up; the service behind it may still be at work
+_BEHIND_THE_GATEWAY = frozenset({502, 503, 504})  # the gateway has given up; the service behind it may still be at work
 _REFUSED_BY_GATEWAY = {403: "không cho quyền / no right", 404: "không có dịch vụ / no such service"}
 
 
@@ -44,11 +44,12 @@ class NotProcessed(Exception):
 
 
 class Unknown(Exception):
-    """Nobody knows what the receiver has done. `over`: the call has ended, so what was to happen has happened."""
+    """Nobody knows what the receiver has done. `over`: the call has ended, so what was to happen has happened; `configuration`: by its
+    code the receiver objects to the envelope, so no message is at fault."""
 
-    def __init__(self, reason: str, *, over: bool) -> None:
+    def __init__(self, reason: str, *, over: bool, configuration: bool = False) -> None:
         super().__init__(reason)
-        self.reason, self.over = reason, over
+        self.reason, self.over, self.configuration = reason, over, configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +136,7 @@ class Gateway:
 
     def records(self, bucket: str | None) -> Iterator[list[dict[str, str]]]:
         """Pages of the records the receiver holds, of one bucket or all."""
-        page, seen = 1, 0
+        page, seen, promised = 1, 0, ""
         while True:
             question = {"trang": str(page), "kichThuoc": str(PAGE)} | ({"nhom": bucket} if bucket else {})
             service = self.channel.services.list
@@ -144,8 +145,11 @@ class Gateway:
             if not isinstance(data, list) or not total.isdigit():
                 raise Unknown("protocol", over=True)
             yield data
-            seen += len(data)
-            if seen >= int(total) or not data:
+            seen, promised = seen + len(data), promised or total
+            # A listing that changes while it is read, or ends early, is none.
+            if total != promised or seen > int(total) or (not data and seen < int(total)):
+                raise Unknown("counts", over=True)
+            if seen == int(total):
                 return
             page += 1
 
@@ -175,7 +179,7 @@ class Gateway:
             break
         if status == 401:
             raise NotProcessed("401")
-        if status in _NOT_PROCESSED:
+        if status == 429 or (status == 503 and wait is not None):
             raise NotProcessed(str(status), wait)
         if status in _REFUSED_BY_GATEWAY:
             raise NotProcessed(f"{status} {_REFUSED_BY_GATEWAY[status]}")
@@ -184,7 +188,7 @@ class Gateway:
         content = _object(answer)
         code = _code(content.get("error_code"))
         if code != OK:
-            raise Unknown(f"error_code {code}", over=True)
+            raise Unknown(f"error_code {code}", over=True, configuration=code in ENVELOPE)
         return content
 
     def _log_in(self) -> None:

@@ -215,11 +215,11 @@ def _rehearsal_settle() -> float | None:
         seconds = float(given)
     except ValueError:
         seconds = -1.0
-    if not 0 <= seconds <= 86400:  # which also refuses nan
+    if not 0.1 <= seconds <= 86400:  # which also refuses nan
         raise KhoError(
             "settings",
-            "KHO_EXCHANGE_SETTLE phải là số giây từ 0 đến 86400",
-            "KHO_EXCHANGE_SETTLE must be a number of seconds from 0 to 86400",
+            "KHO_EXCHANGE_SETTLE phải là số giây từ 0,1 đến 86400",
+            "KHO_EXCHANGE_SETTLE must be a number of seconds from 0.1 to 86400",
             {"variable": "KHO_EXCHANGE_SETTLE"},
         )
     return seconds

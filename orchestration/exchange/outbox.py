@@ -1,6 +1,6 @@
 """The outbox of one obligation: its session, and every step of its batches.
 
-Purpose: the sender's side of the functions in `exchange.sql`; one connection holds the obligation's lock as long as the session lasts.
+Purpose: the sender's side of the functions in exchange_plan.sql and exchange_send.sql; one connection holds the obligation's lock as long as the session lasts.
 Belongs here: calls of the database. Stays out: the wire (`gateway`), the decisions (`run`, `reconcile`), what people are shown (`states`).
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from typing import Any
@@ -25,6 +25,9 @@ _REFUSALS = {
     "KH061": "phiên này không giữ quyền gửi của nghĩa vụ",
     "KH062": "gói này không còn trên đường gửi",
     "KH063": "bản phát hành mới nhất chưa được lập thông điệp",
+    "KH064": "bảng của nghĩa vụ này chưa được phát hành",
+    "KH065": "bảng tạm của lần đối soát không phải của hệ thống",
+    "KH066": "hệ thống nhận liệt kê một khóa hai lần",
 }
 
 
@@ -110,11 +113,12 @@ class Outbox:
         )
         return (int(rows[0][0]), str(rows[0][1])) if rows else None
 
-    def waiting(self) -> tuple[datetime | None, str, str]:
-        """The moment before which the receiver is left alone, and why (vi, en)."""
-        query = "select next_at, problem_vi, problem_en from kho.obligation where obligation_id = %s"
-        next_at, vi, en = self._rows(query, self._number)[0]
-        return next_at, str(vi), str(en)
+    def waiting(self) -> tuple[float, str, str]:
+        """Seconds for which the receiver is still left alone, and why (vi, en). By the database's clock, which set them."""
+        query = """select greatest(0, coalesce(extract(epoch from next_at - clock_timestamp()), 0)), problem_vi, problem_en
+                     from kho.obligation where obligation_id = %s"""
+        seconds, vi, en = self._rows(query, self._number)[0]
+        return float(seconds), str(vi), str(en)
 
     def confirm_and_claim(
         self, confirmed: Sequence[tuple[int, bytes]], how_many: int, under_way: Sequence[int] = ()
@@ -150,9 +154,14 @@ class Outbox:
             self._number, batch, sha256, self.run, json.dumps(refused), again, switch,
         )  # fmt: skip
 
-    def put_back(self, batches: Sequence[int], *, uncertain: bool = False, failed: bool = False) -> None:
-        """Batches under way go back: to pending, or to uncertain until the receiver has been asked."""
-        self._one("select exchange.put_back(%s::smallint, %s, %s, %s)", self._number, list(batches), uncertain, failed)
+    def put_back(
+        self, batches: Sequence[int], *, uncertain: bool = False, failed: bool = False, sha256: bytes | None = None
+    ) -> None:
+        """Batches under way go back: to pending, or to uncertain until the receiver has been asked; `sha256` of what was sent."""
+        self._one(
+            "select exchange.put_back(%s::smallint, %s, %s, %s, %s)",
+            self._number, list(batches), uncertain, failed, sha256,
+        )  # fmt: skip
 
     def isolate(self, batch: int, reason: str) -> str:
         """A batch that fails again and again: 'halved', 'set aside' (a message alone became a dead letter) or 'left'."""
@@ -161,6 +170,10 @@ class Outbox:
         return str(
             self._one("select exchange.isolate(%s::smallint, %s, %s, %s, %s)", self._number, batch, self.run, vi, en)
         )
+
+    def take_back(self, more_than: int) -> int:
+        """What was put aside comes back when it is more than so many and nothing was dealt with meanwhile; how many."""
+        return int(self._one("select exchange.take_back(%s::smallint, %s)", self._number, more_than))
 
     def batch(self, number: int) -> tuple[str, int, dict[str, Message]]:
         """(operation, attempts, messages by id) of a batch."""
@@ -173,10 +186,10 @@ class Outbox:
         return str(rows[0][0]), int(rows[0][1]), {row[2]: Message(*row[2:]) for row in rows}
 
     def trouble(self, vi: str, en: str, seconds: float) -> None:
-        """The receiver cannot be dealt with now: say why, and leave it alone for a while."""
+        """The receiver cannot be dealt with now: say why, and leave it alone for a while, never shorter than it was to be."""
         self._execute(
             """update kho.obligation set failures = failures + 1, problem_vi = %s, problem_en = %s,
-                      next_at = clock_timestamp() + %s * interval '1 second' where obligation_id = %s""",
+                      next_at = greatest(next_at, clock_timestamp() + %s * interval '1 second') where obligation_id = %s""",
             vi, en, seconds, self._number,
         )  # fmt: skip
 
@@ -211,10 +224,7 @@ class Outbox:
 
     def begin_listing(self) -> None:
         """An empty table for the receiver's records."""
-        with self._transaction():
-            self._connection.execute("drop table if exists pg_temp.theirs")
-            self._connection.execute("create temporary table theirs (key text, hash text, record jsonb)")
-            self._connection.execute("grant select on pg_temp.theirs to kho_owner")
+        self._one("select exchange.begin_listing(%s::smallint)", self._number)
 
     def list_theirs(self, lines: Iterator[tuple[str, str, str]]) -> None:
         """Add records (key, hash, JSON) by COPY, all of them or none."""
@@ -242,8 +252,8 @@ class Outbox:
             repaired = 0
             if store:
                 repaired = self._one(
-                    "select exchange.repair(%s::smallint, %s, %s::jsonb, %s, %s)",
-                    self._number, number, json.dumps(terms.rendering()), terms.batch_size, due,
+                    "select exchange.repair(%s::smallint, %s, %s::jsonb, %s, %s, %s)",
+                    self._number, number, json.dumps(terms.rendering()), terms.batch_size, due, confirmed_by is not None,
                 )  # fmt: skip
             return self._rows(
                 """insert into kho.reconciliation (obligation, number, release, compared, buckets, differing, whole,
@@ -354,4 +364,7 @@ def open_outbox(obligation: Obligation, *, wait: bool = False) -> Iterator[Outbo
         assert number is not None and mine is not None
         yield Outbox(connection, number[0], obligation) if mine[0] else None
     finally:
+        with suppress(psycopg.Error):  # of a connection that is gone, the lock is too
+            # At once: the server notices a closed connection a little later.
+            connection.execute("select pg_advisory_unlock_all()")
         connection.close()

@@ -1,7 +1,7 @@
 """Reconciliation: is what the receiver holds what we have released?
 
 Purpose: compare both sides by hashed buckets, list only the buckets that differ, and put the difference into the outbox.
-Belongs here: the order of these steps. Stays out: the comparison itself (reconcile.sql), the wire (`gateway`).
+Belongs here: the order of these steps. Stays out: the comparison itself (exchange_reconcile.sql), the wire (`gateway`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from orchestration.errors import KhoError, Transient
 from orchestration.exchange.gateway import Gateway, NotProcessed, Unknown
 from orchestration.exchange.obligation import Obligation, Terms
 from orchestration.exchange.outbox import Compared, Outbox, open_outbox
+from orchestration.exchange.released import may_leave
 from orchestration.exchange.run import lease_seconds
 from orchestration.faults import step
 
@@ -61,9 +62,11 @@ def reconcile(
 ) -> Reconciliation:
     """Compare, and put the difference into the outbox. `full` lists everything, without trusting the receiver's bucket sums.
 
+    What the receiver holds and we never sent is taken back only with `confirmed_by`: another sender may have put it there.
     KhoError `drift_too_large` when more than a fifth differs and nobody has confirmed it; `busy` while a sender is at it; Transient
     when the receiver does not answer.
     """
+    may_leave(obligation)
     terms = obligation.on(today or settings.now().date())
     with open_outbox(obligation) as outbox:
         if outbox is None:
@@ -88,7 +91,8 @@ def reconcile(
             differing = [bucket for bucket in buckets if ours.get(bucket) != theirs.get(bucket)]
             outbox.begin_listing()
             for bucket in [None] if full else differing:
-                patient.asked(lambda bucket=bucket: _listed(outbox, gateway, terms, bucket))  # type: ignore[misc]
+                told = None if bucket is None else theirs.get(bucket, (0, "0" * 16))
+                patient.asked(lambda b=bucket, t=told: _listed(outbox, gateway, terms, b, t))  # type: ignore[misc]
         step("exchange:compared")
         found = outbox.compare(None if full else differing)
         drift = found.missing + found.different + found.extra
@@ -108,25 +112,28 @@ def reconcile(
     return Reconciliation(obligation.id, *recorded)
 
 
-def _listed(outbox: Outbox, gateway: Gateway, terms: Terms, bucket: str | None) -> None:
-    """One bucket of the receiver, or all of it, into the session's table; all of it or nothing."""
+def _listed(outbox: Outbox, gateway: Gateway, terms: Terms, bucket: str | None, told: tuple[int, str] | None) -> None:
+    """One bucket of the receiver, or all of it, into the session's table; all of it or nothing.
+
+    A bucket must be what the receiver has told of it (records, hash): else one of the two is wrong, and nothing follows from it.
+    """
     fields = [field.name for field in terms.fields]
     key = [
         field.name for field in sorted((f for f in terms.fields if f.key_position), key=lambda f: f.key_position or 0)
     ]
 
     def lines() -> Any:
+        count, digest = 0, 0
         for page in gateway.records(bucket):
             for record in page:
                 if not isinstance(record, dict):
                     raise Unknown("protocol", over=True)
                 values = {name: str(record.get(name) or "") for name in fields}
-                content = "\x1f".join(values[name] for name in fields)
-                yield (
-                    "\x1f".join(values[name] for name in key),
-                    hashlib.md5(content.encode()).hexdigest(),
-                    json.dumps(values, ensure_ascii=False),
-                )
+                content = hashlib.md5("\x1f".join(values[name] for name in fields).encode()).hexdigest()
+                count, digest = count + 1, digest ^ int(content[:16], 16)
+                yield "\x1f".join(values[name] for name in key), content, json.dumps(values, ensure_ascii=False)
+        if told is not None and told != (count, f"{digest:016x}"):
+            raise Unknown("counts", over=True)
 
     outbox.list_theirs(lines())
 

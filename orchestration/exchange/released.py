@@ -19,8 +19,9 @@ import yaml
 from expectations import suites
 from orchestration.contracts import Contract, Problem, assets_root
 from orchestration.contracts.load import parse_all
+from orchestration.errors import KhoError
 from orchestration.exchange.declaration import Parsed, changes, parse_obligations
-from orchestration.exchange.obligation import FORMATS, CodedField, Dated
+from orchestration.exchange.obligation import FORMATS, CodedField, Dated, Obligation
 from orchestration.warehouse.dbt import project_folder
 
 #: Only these may leave the province; a column without a classification may not.
@@ -54,6 +55,33 @@ def check(root: Path | None = None) -> tuple[list[Problem], int]:
         for parsed in found:
             against_table(parsed, contracts)
     return sorted({problem for parsed in found for problem in parsed.document.problems}), len(found)
+
+
+def may_leave(obligation: Obligation) -> None:
+    """KhoError `not_allowed` when a column that is sent is not classified open or shared, or is no column of the table.
+
+    Asked before every run: `kho contract check` may not have been, since the model changed.
+    """
+    table = read_table(project_folder(), obligation.subject, obligation.table)
+    known = table.columns if table is not None else {}
+    wrong = sorted(
+        {
+            entry.value.field.column
+            for entry in obligation.fields
+            if entry.value.field.column is not None
+            and (
+                entry.value.field.column not in known or known[entry.value.field.column].classification not in MAY_LEAVE
+            )
+        }
+    )
+    if wrong:
+        names = ", ".join(wrong)
+        raise KhoError(
+            "not_allowed",
+            f"{obligation.label}: cột {names} không được phép gửi đi (chỉ cột open hoặc shared của {obligation.subject}.{obligation.table})",
+            f"{obligation.label}: {names} may not be sent (only open or shared columns of {obligation.subject}.{obligation.table})",
+            {"file": obligation.label, "column": names},
+        )
 
 
 def against_table(parsed: Parsed, contracts: Mapping[str, Contract]) -> None:

@@ -2,7 +2,7 @@
 
 Purpose: one effect upstream per version, whatever is dropped, repeated or answered wrongly. The rule that does it: a batch is sent only
 when it is certain that the receiver has not processed it. Nobody knows? Then the receiver is asked, message by message, first.
-Belongs here: what follows from each answer. Stays out: SQL (`outbox`, exchange.sql), HTTP (`gateway`).
+Belongs here: what follows from each answer. Stays out: SQL (`outbox`, exchange_send.sql), HTTP (`gateway`).
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ from orchestration.errors import KhoError
 from orchestration.exchange.gateway import EXISTS, NOT_FOUND, OK, SYSTEM_ERROR, Answer, Gateway, NotProcessed, Unknown
 from orchestration.exchange.obligation import Obligation, Terms
 from orchestration.exchange.outbox import Batch, Message, Outbox, open_outbox
+from orchestration.exchange.released import may_leave
 from orchestration.faults import step
 
 #: Batches claimed by one commit, which shares its wait. Twice as many are claimed at most: so many have to be asked about after a crash.
 LEASE = 16
-#: Attempts after which a batch is taken apart.
-ATTEMPTS = 4
+#: Attempts after which a batch is taken apart, and after which a message that stands alone is set aside: with waits that double, that is
+#: a matter of seconds and of minutes. A receiver may well be out of order for a while.
+ATTEMPTS, ATTEMPTS_ALONE = 4, 10
+#: Messages set aside with nothing dealt with in between, from which on it is the receiver that fails.
+MOST_ASIDE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,43 +59,38 @@ def run(obligation: Obligation, *, env: Mapping[str, str], seconds: float = 45.0
     Raises KhoError for configuration and for trouble with the warehouse; a receiver that misbehaves is an outcome, not an error.
     """
     started = settings.now()
-    terms = obligation.on(today or started.date())
     with open_outbox(obligation) as outbox:
         if outbox is None:
             return Run(
                 obligation.id, 0, "busy", 0, 0, 0, 0, 0, "một tiến trình khác đang gửi", "another sender is at it", None
             )
-        outbox.adopt(terms.channel.settle_seconds + lease_seconds(terms))
-        while outbox.plan(terms) is not None:
-            step("exchange:planned")
         failure: KhoError | None = None
-        sender, outcome = _Sender(outbox, terms), "done"
+        outcome, vi, en, next_at = "done", "", "", None
         try:
-            if outbox.head() is not None:
+            may_leave(obligation)
+            terms = obligation.on(today or started.date())
+            outbox.adopt(terms.channel.settle_seconds + lease_seconds(terms))
+            while outbox.plan(terms) is not None:
+                step("exchange:planned")
+            if outbox.head() is not None or outbox.take_back(0):
+                sender = _Sender(outbox, terms)
                 with Gateway(terms.channel, env) as gateway:
                     outcome = sender.go(gateway, time.monotonic() + seconds)
+                vi, en, next_at = sender.vi, sender.en, sender.next_at
         except KhoError as error:
             failure, outcome = error, "waiting"
         if failure is not None:
-            # Everyone who asks how the obligation stands is told, and nobody tries again at once: a person has to mend it.
-            outbox.trouble(failure.vi, failure.en, min(60.0, terms.channel.backoff_limit_seconds))
+            # Everyone who asks how the obligation stands is told; a person has to mend it, so each try comes later than the one before.
+            outbox.trouble(failure.vi, failure.en, min(3600.0, 60.0 * 2 ** min(outbox.failures(), 10)))
         counts = outbox.record(started, outcome)
         if failure is not None:
             raise failure
-        return Run(
-            obligation.id,
-            outbox.run,
-            outcome,
-            **counts,
-            because_vi=sender.vi,
-            because_en=sender.en,
-            next_at=sender.next_at,
-        )
+        return Run(obligation.id, outbox.run, outcome, **counts, because_vi=vi, because_en=en, next_at=next_at)
 
 
 def lease_seconds(terms: Terms) -> float:
     """How long claimed batches may be sent: whoever adopts them later counts their time to settle from the claim."""
-    return min(5.0, terms.channel.settle_seconds)
+    return min(5.0, max(0.25, terms.channel.settle_seconds))
 
 
 class _Sender:
@@ -107,16 +106,16 @@ class _Sender:
         """Until nothing is left ('done'), the deadline ('more'), or a wait that goes beyond it ('waiting')."""
         while True:
             head = self.outbox.head()
+            if head is None and self._take_back(0):
+                continue
             if head is None:
                 self.next_at, self.vi, self.en = None, "", ""
                 return "done"
-            now = settings.now()
-            self.next_at, self.vi, self.en = self.outbox.waiting()
-            pause = (self.next_at - now).total_seconds() if self.next_at is not None else 0.0
-            if time.monotonic() + max(pause, 0.0) >= deadline:
-                return "waiting" if pause > 0 else "more"
-            if pause > 0:
-                time.sleep(pause)
+            pause, self.vi, self.en = self.outbox.waiting()
+            self.next_at = settings.now() + timedelta(seconds=pause) if pause else None
+            if time.monotonic() + pause >= deadline:
+                return "waiting" if pause else "more"
+            time.sleep(pause)
             number, state = head
             if state == "uncertain":
                 self._ask(gateway, number)
@@ -174,7 +173,7 @@ class _Sender:
             if time.monotonic() >= until:
                 return None
             try:
-                outcome = gateway.send(batch.operation, body, batch.messages)
+                outcome = gateway.send(batch.operation, body, batch.messages, until)
                 step("exchange:answered")
             except (NotProcessed, Unknown) as problem:
                 outcome = problem
@@ -197,24 +196,24 @@ class _Sender:
         if isinstance(outcome, Answer):
             self._answered(batch, digest, outcome)
         else:
-            self._unanswered(batch, outcome)
+            self._unanswered(batch, digest, outcome)
 
     def _answered(self, batch: Batch, digest: bytes, answer: Answer) -> None:
         """An answer that refuses some messages; all others of the batch are applied."""
         operation, _, messages = self.outbox.batch(batch.number)
         if not answer.refused.keys() <= messages.keys():
-            self._unanswered(batch, Unknown("protocol", over=True))
+            self._unanswered(batch, digest, Unknown("protocol", over=True))
             return
         self._settle(batch.number, digest, operation, messages, answer.refused)
 
-    def _unanswered(self, batch: Batch, trouble: NotProcessed | Unknown) -> None:
+    def _unanswered(self, batch: Batch, digest: bytes, trouble: NotProcessed | Unknown) -> None:
         # The wait is written down first: whoever dies in between leaves a batch under way, which is asked about later still.
         if isinstance(trouble, NotProcessed):
             self._back_off(trouble.reason, at_least=trouble.wait or 0.0)
             self.outbox.put_back([batch.number])
         else:
             self._back_off(trouble.reason, at_least=0.0 if trouble.over else self.terms.channel.settle_seconds)
-            self.outbox.put_back([batch.number], uncertain=True, failed=True)
+            self.outbox.put_back([batch.number], uncertain=True, failed=not trouble.configuration, sha256=digest)
 
     # -- asking -----------------------------------------------------------------------------------------------------------
 
@@ -238,8 +237,21 @@ class _Sender:
             self._settle(number, None, operation, messages, codes)
             return
         self.outbox.put_back([number])
-        if attempts >= ATTEMPTS:
-            self.outbox.isolate(number, self.reason)
+        self._take_apart(number, attempts, len(messages))
+
+    def _take_apart(self, number: int, attempts: int, messages: int) -> None:
+        """A batch that fails again and again is halved, until the message at fault stands alone and is set aside."""
+        if attempts < (ATTEMPTS if messages > 1 else ATTEMPTS_ALONE):
+            return
+        self.outbox.isolate(number, self.reason)
+        self._take_back(MOST_ASIDE)
+
+    def _take_back(self, more_than: int) -> bool:
+        """It is the receiver that fails, not so many messages: they come back, and the receiver is left alone for long."""
+        if not self.outbox.take_back(more_than):
+            return False
+        self._back_off(self.reason, at_least=self.terms.channel.backoff_limit_seconds)
+        return True
 
     # -- what a code means ------------------------------------------------------------------------------------------------
 
@@ -271,8 +283,8 @@ class _Sender:
             head = self.outbox.head()
             if head is not None and head[1] == "pending":
                 _, attempts, left = self.outbox.batch(head[0])
-                if attempts >= ATTEMPTS and left.keys() <= set(again):
-                    self.outbox.isolate(head[0], self.reason)
+                if left.keys() <= set(again):
+                    self._take_apart(head[0], attempts, len(left))
 
     def _refusal(self, code: str) -> dict[str, str]:
         known = self.terms.refusals.get(code)

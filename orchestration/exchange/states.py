@@ -106,7 +106,7 @@ def _state(obligation: Obligation, released: int, row: tuple[object, ...] | None
         state = "overdue"
         vi = "; ".join(filter(None, (f"{overdue} thông điệp quá hạn", vi)))
         en = "; ".join(filter(None, (f"{overdue} messages are past their deadline", en)))
-    elif waiting and _int(failures):
+    elif _int(failures) and (waiting or _int(planned) < released):
         state = "waiting"
     elif waiting or _int(planned) < released:
         state = "pending"
@@ -118,6 +118,10 @@ def _state(obligation: Obligation, released: int, row: tuple[object, ...] | None
             f"{rejected} thông điệp bị từ chối, chờ sửa",
             f"{rejected} refused, waiting to be mended",
         )
+    elif _int(unrepaired or 0):
+        state = "current"
+        vi = f"đối soát thấy {unrepaired} bản ghi lệch, chờ người có thẩm quyền xác nhận"
+        en = f"{unrepaired} records differ and wait for a person to confirm"
     else:
         state, vi, en = "current", "", ""
     return ObligationState(
@@ -200,6 +204,6 @@ def waiting_work(obligations: Iterable[Obligation]) -> list[tuple[str, str]]:
     for each in obligations:
         planned, failures, due, left, looked = rows.get(each.id, (0, 0, True, False, None))
         newest = released.get(each.subject, 0)
-        if planned < newest or (left and due):
+        if due and (left or planned < newest):
             work.append((each.id, f"exchange:{each.id}:{newest}:{failures}:{looked or 0}:{five_minutes}"))
     return work

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 #: Files of functions and their grants, in the order in which they refer to each other.
-FUNCTIONS = ("ledger", "delta", "release", "history", "exchange", "reconcile")
+FUNCTIONS = ("ledger", "delta", "release", "history", "exchange_plan", "exchange_send", "exchange_reconcile")
 
 
 def sql_file(name: str) -> str:

@@ -28,13 +28,15 @@ ROOT = Path(__file__).resolve().parents[__name__.count(".")] if __name__ != "__m
 class Event:
     """How a stage ends early.
 
-    step: SIGKILL at the named step; server_step: the postmaster dies there instead; moment: SIGKILL `seconds` after the start;
-    server_moment: the postmaster then; lost_before, lost_after: the connection goes just before the commit, or after it but before its answer.
+    step: SIGKILL at the named step, when it is passed for the `nth` time; server_step: the postmaster dies there instead; moment: SIGKILL
+    `seconds` after the start; server_moment: the postmaster then; lost_before, lost_after: the connection goes just before the commit, or
+    after it but before its answer.
     """
 
     kind: str = "none"
     step: str = ""
     seconds: float = 0.0
+    nth: int = 1
 
 
 @dataclass(frozen=True)
@@ -105,10 +107,8 @@ def serve() -> None:
         except EOFError:
             return
         if stage == "preload":
-            import great_expectations  # noqa: F401
-
-            import expectations.gate  # noqa: F401
-
+            for name in arguments or ("great_expectations", "expectations.gate"):
+                importlib.import_module(name)
             _send(answers, Answer("ready"))
             continue
         _send(answers, _fork(stage, arguments, event))
@@ -155,16 +155,23 @@ def _arm(event: Event) -> list[str]:
     from .cluster import kill_postmaster
 
     struck: list[str] = []
-    if event.kind == "step":
+    if event.kind == "step" and event.nth == 1:
         os.environ["KHO_KILL_AT"] = event.step
-    elif event.kind == "server_step":
+    elif event.kind in ("step", "server_step"):
+        passed: list[str] = []
 
         def step(name: str) -> None:
-            if name == event.step:
+            if name != event.step:
+                return
+            passed.append(name)
+            if event.kind == "server_step":
                 struck.append(name)
                 kill_postmaster()
+            elif len(passed) == event.nth:
+                os.kill(os.getpid(), signal.SIGKILL)
 
-        for module in (landing, builds, pipeline, sys.modules[__name__]):
+        senders = [sys.modules.get(f"orchestration.exchange.{name}") for name in ("run", "reconcile")]
+        for module in filter(None, (landing, builds, pipeline, sys.modules[__name__], *senders)):
             module.step = step  # type: ignore[attr-defined]
     elif event.kind in ("lost_before", "lost_after"):
         commit = psycopg.Connection.commit
@@ -252,6 +259,18 @@ def _rollback(subject: str, to: int) -> int:
     return release.rollback(subject, to, by="tests").release
 
 
+def _exchange(obligation: Any, env: dict[str, str], seconds: float) -> Any:
+    from orchestration import exchange
+
+    return exchange.run(obligation, env=env, seconds=seconds)
+
+
+def _reconcile(obligation: Any, env: dict[str, str], full: bool) -> Any:
+    from orchestration import exchange
+
+    return exchange.reconcile(obligation, env=env, full=full)
+
+
 STAGES = {
     "land": _land,
     "build": _build,
@@ -260,6 +279,8 @@ STAGES = {
     "real_gate": _real_gate,
     "promote": _promote,
     "rollback": _rollback,
+    "exchange": _exchange,
+    "reconcile": _reconcile,
 }
 
 

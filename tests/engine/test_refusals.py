@@ -49,7 +49,7 @@ CALLS = {
     | {"release.rename_column", "release.drop_column", "release.current", "release.fail", "release.describe"},
     "exchange": {"kho.ledger_next", "kho.ledger_append", "release.current", "exchange.declare", "exchange.plan", "exchange.claim"}
     | {"exchange.confirm", "exchange.resolve", "exchange.put_back", "exchange.adopt", "exchange.isolate", "exchange.retry"}
-    | {"exchange.image", "exchange.compare", "exchange.repair"},
+    | {"exchange.image", "exchange.begin_listing", "exchange.compare", "exchange.repair", "exchange.take_back"},
     "portal": {"kho.ledger_next", "kho.ledger_append", "release.current"},
     "analyst": set(),
 }  # fmt: skip
@@ -168,7 +168,8 @@ def test_every_function_is_for_its_stage_only(house: Path) -> None:
 
 def test_what_runs_as_the_owner_has_a_fixed_search_path(house: Path) -> None:
     loose = rows(
-        "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace where n.nspname in ('kho', 'release', 'delta', 'exchange')"
+        "select p.oid::regprocedure::text from pg_proc p join pg_namespace n on n.oid = p.pronamespace"
+        " where n.nspname in ('kho', 'release', 'delta', 'exchange')"
         " and not exists (select from unnest(p.proconfig) c where c = 'search_path=pg_catalog, pg_temp')"
     )
     assert loose == []

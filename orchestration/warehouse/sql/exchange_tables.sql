@@ -1,5 +1,5 @@
 -- What is owed to national systems and what became of it: obligations, the outbox, runs, reconciliations.
--- Belongs here: tables and grants. Stays out: what moves a message from one state to the next (exchange.sql).
+-- Belongs here: tables and grants. Stays out: what moves a message from one state to the next (exchange_send.sql).
 -- The columns that say what is sent (item, id, key) have no grant to anybody: only planning writes them.
 
 create table kho.obligation (
@@ -10,7 +10,7 @@ create table kho.obligation (
     planned_release int not null default 0,
     confirmed bigint not null default 0,
     refused bigint not null default 0,
-    set_aside bigint,
+    set_aside bigint[] not null default '{}',
     last_seq bigint not null default 0,
     failures int not null default 0,
     next_at timestamptz,
@@ -19,7 +19,7 @@ create table kho.obligation (
     looked_at timestamptz
 );
 comment on table kho.obligation is 'Nghĩa vụ đồng bộ. One row per obligation: the release up to which messages are planned, and why the receiver cannot be reached.';
-comment on column kho.obligation.set_aside is 'Message put aside because the receiver failed on it again and again; no second one before something has been confirmed.';
+comment on column kho.obligation.set_aside is 'Messages put aside because the receiver failed on them again and again, since it last dealt with anything: then they get one more chance; too many come back too.';
 
 create table kho.batch (
     obligation_id smallint not null references kho.obligation,
@@ -44,7 +44,8 @@ create index on kho.batch (obligation_id, run);
 comment on table kho.batch is 'Gói gửi: các thông điệp đi cùng một lần. Messages that travel together; confirmed means answered, refused ones in it are dead letters.';
 
 create table kho.message (
-    obligation_id smallint not null references kho.obligation,
+    -- No foreign key: checking a million of them would be kept in memory until the planning commits. Only planning writes here.
+    obligation_id smallint not null,
     seq bigint not null,
     batch int not null,
     key text not null,
@@ -61,7 +62,7 @@ create table kho.message (
     primary key (obligation_id, seq),
     constraint a_refusal_has_a_reason check ((code is null) = (reason_vi is null) and (code is null) = (rejected_at is null))
 );
-create index on kho.message (obligation_id, seq) where code is not null and closed_by is null;
+create index on kho.message (obligation_id, key) where code is not null and closed_by is null;
 comment on table kho.message is 'Hàng đợi gửi: từng thông điệp, đúng từng byte. Outbox, one row per version of a record; its state is that of its batch unless refused (code).';
 
 create table kho.exchange_run (
