@@ -17,6 +17,8 @@ MODULES = {
     "night": "night",
     "gate": "night_gate",
     "dbt": "dbt_step",
+    "exchange-send": "exchange_send",
+    "exchange-plan": "exchange_plan",
 }
 
 
