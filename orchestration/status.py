@@ -139,8 +139,9 @@ def obligations() -> list[exchange.ObligationState]:
 
 
 def portal() -> list[open_data.PortalState]:
-    """State of every open dataset, as of now, in the order of the declarations."""
-    return open_data.states(open_data.load_all())
+    """State of every open dataset, as of now; one whose declaration cannot be used stops no other."""
+    datasets, problems = open_data.parse_all()
+    return [*open_data.states(datasets), *open_data.unreadable(problems)]
 
 
 def is_behind(state: str, released: int, unrepaired: int | None = 0) -> bool:

@@ -76,7 +76,7 @@ def _to_send() -> Iterator[dg.RunRequest]:
 def _to_publish() -> Iterator[dg.RunRequest]:
     from orchestration import portal
 
-    for name, key in portal.waiting_work(portal.load_all()):
+    for name, key in portal.waiting_work(portal.parse_all()[0]):
         yield dg.RunRequest(run_key=key, job_name=publish.name, asset_selection=[portal_key(name), CATALOGUE])
 
 

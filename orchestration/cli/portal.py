@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -16,9 +16,6 @@ from orchestration.cli.base import Group, json_option
 from orchestration.cli.output import print_json, print_table
 from orchestration.errors import KhoError
 from orchestration.report.words import PORTAL_STATES, both
-
-if TYPE_CHECKING:
-    from orchestration.portal import OpenDataset
 
 
 @click.group(cls=Group, help="Dữ liệu mở: công bố, tình trạng, kiểm tra / Open data: publish, status, check")
@@ -33,17 +30,21 @@ def publish(names: tuple[str, ...], as_json: bool) -> int:
     """Each dataset by itself, then the catalogue. Exit 0 when all are published, 3 when some are held, 1 when one failed."""
     from orchestration import portal as engine
 
-    datasets = engine.load_all()
+    datasets, problems = engine.parse_all()
+    broken = engine.unreadable(problems)
+    _known(names, [*(dataset.id for dataset in datasets), *(state.dataset for state in broken)])
     rows: list[dict[str, Any]] = []
-    for dataset in _chosen(datasets, names):
+    for dataset in datasets:
+        if names and dataset.id not in names:
+            continue
         try:
             rows.append(asdict(engine.publish(dataset, env=os.environ)))
         except KhoError as error:
-            rows.append(
-                {"dataset": dataset.id, "state": "failed", "version": None, "release": 0, "rows": 0,
-                 "because_vi": f"[{error.code}] {error.vi}", "because_en": error.en, "files": ()}
-            )  # fmt: skip
-    catalogue = engine.write_catalogue(datasets)
+            rows.append(_failed(dataset.id, f"[{error.code}] {error.vi}", error.en))
+    rows += [
+        _failed(one.dataset, one.because_vi, one.because_en) for one in broken if not names or one.dataset in names
+    ]
+    catalogue = engine.write_catalogue()
     if as_json:
         print_json({"datasets": rows, "catalogue": str(catalogue)})
     else:
@@ -71,9 +72,9 @@ def publish(names: tuple[str, ...], as_json: bool) -> int:
 @json_option
 def status(as_json: bool) -> None:
     """One line a dataset."""
-    from orchestration import portal as engine
+    from orchestration.status import portal as portal_states
 
-    found = [asdict(state) for state in engine.states(engine.load_all())]
+    found = [asdict(state) for state in portal_states()]
     if as_json:
         print_json(found)
     else:
@@ -112,8 +113,7 @@ def check(as_json: bool) -> int:
     from orchestration import portal as engine
 
     problems = engine.check()
-    # What was published is verified as far as the declarations can be read.
-    faults = [] if problems and not _readable() else engine.verify(engine.load_all())
+    faults = engine.verify()
     if as_json:
         print_json({"problems": [asdict(p) for p in problems], "faults": [asdict(f) for f in faults]})
     else:
@@ -129,18 +129,23 @@ def check(as_json: bool) -> int:
     return 1 if problems or faults else 0
 
 
-def _readable() -> bool:
-    from orchestration.portal.declaration import parse_all
-
-    return not parse_all()[1]
-
-
-def _chosen(datasets: Sequence[OpenDataset], names: Sequence[str]) -> list[OpenDataset]:
-    unknown = sorted(set(names) - {dataset.id for dataset in datasets})
+def _known(names: Sequence[str], declared: Sequence[str]) -> None:
+    unknown = sorted(set(names) - set(declared))
     if unknown:
-        known = ", ".join(dataset.id for dataset in datasets)
-        raise click.UsageError(f"không có / unknown: {', '.join(unknown)} ({known})")
-    return [dataset for dataset in datasets if not names or dataset.id in names]
+        raise click.UsageError(f"không có / unknown: {', '.join(unknown)} ({', '.join(declared)})")
+
+
+def _failed(dataset: str, vi: str, en: str) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "state": "failed",
+        "version": None,
+        "release": 0,
+        "rows": 0,
+        "because_vi": vi,
+        "because_en": en,
+        "files": (),
+    }
 
 
 def _number(value: int | None) -> str | None:

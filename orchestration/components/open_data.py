@@ -15,6 +15,7 @@ from orchestration.components.common import cell, failure, validity
 from orchestration.errors import KhoError
 
 if TYPE_CHECKING:
+    from orchestration.contracts import Problem
     from orchestration.portal import OpenDataset, Published
 
 CATALOGUE = dg.AssetKey(["portal", "catalogue"])
@@ -34,8 +35,9 @@ class OpenData(dg.Component, dg.Model, dg.Resolvable):
         from orchestration import portal
 
         folder = Path(context.path).resolve()
-        datasets = [dataset for dataset in portal.load_all() if dataset.path.resolve().parent == folder]
-        return dg.Definitions(assets=[*map(dataset_asset, datasets), catalogue_asset(datasets)])
+        datasets, problems = portal.parse_all(folder.parent)
+        broken = [broken_asset(name, problems) for name in sorted({portal.declared(problem) for problem in problems})]
+        return dg.Definitions(assets=[*map(dataset_asset, datasets), *broken, catalogue_asset(datasets)])
 
 
 def _live(dataset: "OpenDataset") -> dg.AssetKey:
@@ -95,6 +97,20 @@ def dataset_asset(dataset: "OpenDataset") -> dg.AssetsDefinition:
     return published
 
 
+def broken_asset(name: str, problems: "list[Problem]") -> dg.AssetsDefinition:
+    """The asset of a declaration that cannot be used: it says why and fails, and stops no other."""
+    from orchestration import portal
+
+    mine = tuple(problem for problem in problems if portal.declared(problem) == name)
+    error = portal.OpenDataErrors(mine)
+
+    @dg.asset(key=portal_key(name), group_name="portal", description=f"{error.vi}. {error.en}")
+    def unreadable() -> None:
+        raise failure(error)
+
+    return unreadable
+
+
 def catalogue_asset(datasets: "list[OpenDataset]") -> dg.AssetsDefinition:
     """The asset that writes the DCAT catalogue of all published versions, whatever became of each dataset in this run."""
 
@@ -111,7 +127,7 @@ def catalogue_asset(datasets: "list[OpenDataset]") -> dg.AssetsDefinition:
 
         problem: KhoError | None = None
         try:
-            path = portal.write_catalogue(datasets)
+            path = portal.write_catalogue()
         except KhoError as error:
             problem = error
         if problem is not None:

@@ -5,9 +5,10 @@ files, catalogue, checks. Stays out: serving the folder (any web server does), D
 """
 
 from orchestration.portal.catalogue import write_catalogue
-from orchestration.portal.declaration import OpenDataErrors, load_all
+from orchestration.portal.declaration import OpenDataErrors, load_all, parse_all
 from orchestration.portal.model import Fault, File, OpenColumn, OpenDataset, PortalState, Published
-from orchestration.portal.publish import check, publish, states, waiting_work
+from orchestration.portal.publish import check, publish
+from orchestration.portal.standing import declared, states, unreadable, waiting_work
 from orchestration.portal.verify import verify
 
 __all__ = [
@@ -19,9 +20,12 @@ __all__ = [
     "PortalState",
     "Published",
     "check",
+    "declared",
     "load_all",
+    "parse_all",
     "publish",
     "states",
+    "unreadable",
     "verify",
     "waiting_work",
     "write_catalogue",

@@ -1,8 +1,8 @@
 """The catalogue of open data as DCAT-AP 3 in JSON-LD, for harvesters.
 
-Belongs here: classes and properties, identifiers, deterministic bytes. Stays out: what a dataset is called (its declaration) and what
-was published (the database). Every identifier lies under KHO_PORTAL_URL and does not change from version to version, except a
-version's own.
+Belongs here: classes and properties, identifiers, deterministic bytes. Stays out: what a dataset is called (its version says so) and
+what was published (the database). Only the version to take is told of; the one before is named in its `metadata.json`. Every
+identifier lies under KHO_PORTAL_URL; that of a dataset stays from version to version, those of its files do not.
 """
 
 from __future__ import annotations
@@ -10,21 +10,22 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from orchestration import settings
-from orchestration.contracts import LegalBasis
-from orchestration.portal import files
+from orchestration.errors import KhoError
+from orchestration.portal import files, metadata, record
 from orchestration.portal.declaration import EU
 from orchestration.portal.metadata import identifier, version_identifier
-from orchestration.portal.model import FORMATS, Body, OpenDataset, Version
-from orchestration.portal.publish import versions
+from orchestration.portal.model import FORMATS, File, Version
 from orchestration.warehouse import connect
 
 NAME = "catalog.jsonld"
+#: What its lock and its staging folder are called; no dataset may have this name.
+AREA = "catalogue"
 TITLE = ("Danh mục dữ liệu mở tỉnh Bắc Ninh", "Open data catalogue of Bac Ninh province")
 DESCRIPTION = (
     "Các bộ dữ liệu mở của tỉnh Bắc Ninh, phiên bản mới nhất ở dạng CSV, JSON và Parquet.",
@@ -59,7 +60,6 @@ _RANGES = {
     "dcat:theme": "skos:Concept",
     "dcat:themeTaxonomy": "skos:ConceptScheme",
     "dcatap:availability": "skos:Concept",
-    "foaf:homepage": "foaf:Document",
     "spdx:algorithm": "spdx:ChecksumAlgorithm",
 }
 _LABELS = {
@@ -70,21 +70,35 @@ _LABELS = {
 Node = dict[str, Any]
 
 
-def write_catalogue(datasets: Sequence[OpenDataset]) -> Path:
-    """Write `catalog.jsonld` of every dataset that has a version, held ones included; the file is touched only when it changes."""
-    with connect("release") as connection:
-        newest = {version.dataset: version for version in versions(connection, [dataset.id for dataset in datasets])}
+def write_catalogue() -> Path:
+    """Write `catalog.jsonld` of every dataset that readers can take, held ones included; the file is touched only when it changes.
+
+    It repeats what each version says of itself, so it cannot tell anything else than the files do, and it needs no declaration.
+    """
     path = settings.portal_folder() / NAME
-    files.write_if_changed(path, catalogue_bytes(datasets, newest, settings.portal_url()))
-    return path
+    failure: KhoError
+    try:
+        with connect("release", autocommit=True) as connection, record.alone(connection, AREA):
+            files.tidy(AREA, ())
+            files.write_if_changed(path, catalogue_bytes(record.versions(connection), settings.portal_url()), AREA)
+        return path
+    except OSError as error:
+        failure = files.disk_error(error)
+    raise failure
 
 
-def catalogue_bytes(datasets: Iterable[OpenDataset], newest: dict[str, Version], url: str) -> bytes:
-    """The catalogue: the same datasets and versions give the same bytes."""
-    listed = [(dataset, newest[dataset.id]) for dataset in sorted(datasets, key=lambda d: d.id) if dataset.id in newest]
+def is_current(known: Mapping[str, Sequence[Version]]) -> bool:
+    """Whether the catalogue tells of the versions that are to be taken."""
+    path = settings.portal_folder() / NAME
+    return path.is_file() and path.read_bytes() == catalogue_bytes(known, settings.portal_url())
+
+
+def catalogue_bytes(known: Mapping[str, Sequence[Version]], url: str) -> bytes:
+    """The catalogue of these versions: the same ones give the same bytes."""
+    listed = [found for name in sorted(known) if (found := metadata.current(known[name])) is not None]
     nodes: dict[str, Node] = {}
-    for dataset, version in listed:
-        for node in _dataset(dataset, version, url):
+    for version, said in listed:
+        for node in _dataset(said, version, url):
             nodes[node["@id"]] = node
     catalogue = _catalogue(listed, url)
     for node in [catalogue, *nodes.values()]:
@@ -106,88 +120,82 @@ def _entries(node: Node) -> Iterator[Node]:
             yield entry
 
 
-def _catalogue(listed: Sequence[tuple[OpenDataset, Version]], url: str) -> Node:
+def _catalogue(listed: Sequence[tuple[Version, Node]], url: str) -> Node:
     node: Node = {
         "@id": f"{url}/{NAME}#catalogue",
         "@type": "dcat:Catalog",
         "dct:title": _both(*TITLE),
         "dct:description": _both(*DESCRIPTION),
         "dct:language": _ids([f"{EU}/language/VIE", f"{EU}/language/ENG"]),
-        "foaf:homepage": _id(f"{url}/"),
         "dcat:themeTaxonomy": _id(f"{EU}/data-theme"),
-        "dcat:dataset": _ids(identifier(url, dataset.id) for dataset, _ in listed),
+        "dcat:dataset": _ids(identifier(url, version.dataset) for version, _ in listed),
     }
     if listed:
         node |= {
-            "dct:publisher": _id(_agent_id(listed[0][0].publisher, url)),
-            "dct:issued": _moment(min(version.first_published_at for _, version in listed)),
-            "dct:modified": _moment(max(version.published_at for _, version in listed)),
-            "dct:spatial": _ids(sorted({_place_id(dataset, url) for dataset, _ in listed})),
+            "dct:publisher": _id(_agent_id(listed[0][1]["publisher"], url)),
+            "dct:issued": _moment(min(version.first_published_at for version, _ in listed)),
+            "dct:modified": _moment(max(version.published_at for version, _ in listed)),
+            "dct:spatial": _ids(sorted({_place_id(said, url) for _, said in listed})),
         }
     return node
 
 
-def _dataset(dataset: OpenDataset, version: Version, url: str) -> list[Node]:
-    me, mine = identifier(url, dataset.id), version_identifier(url, dataset.id, version.version)
-    distributions = [f"{me}#{FORMATS[file.name][0].lower()}" for file in version.files if file.name in FORMATS]
-    about: Node = {
-        "@type": "dcat:Dataset",
-        "dct:title": _both(dataset.title_vi, dataset.title_en),
-        "dct:description": _both(dataset.description_vi, dataset.description_en),
-        "dct:publisher": _id(_agent_id(dataset.publisher, url)),
-        "dct:creator": _id(_agent_id(dataset.creator, url)),
-        "dcat:contactPoint": _id(f"{me}#contact"),
-        "dcat:theme": _ids([dataset.theme, _theme_id(dataset, url)]),
-        "dcat:keyword": [_text(k, "vi") for k in dataset.keywords_vi] + [_text(k, "en") for k in dataset.keywords_en],
-        "dct:accessRights": _id(_PUBLIC),
-        "dct:accrualPeriodicity": _id(dataset.frequency),
-        "dct:language": _ids(dataset.languages),
-        "dct:spatial": _id(_place_id(dataset, url)),
-        "dct:temporal": _id(f"{me}#period"),
-        "dcatap:applicableLegislation": _ids(_law_id(basis, url) for basis in dataset.legal_basis),
-        "dcat:version": str(version.version),
-        "dct:modified": _moment(version.published_at),
-    }
-    abstract = about | {
+def _dataset(said: Node, version: Version, url: str) -> list[Node]:
+    """The dataset, as the version to take says of itself, and everything it points to."""
+    me = identifier(url, version.dataset)
+    theme, place, coverage = said["subject"], said["coverage"]["place"], said["coverage"]
+    dataset: Node = {
         "@id": me,
+        "@type": "dcat:Dataset",
         "dct:identifier": me,
+        "dct:title": _texts(said["title"]),
+        "dct:description": _texts(said["description"]),
+        "dct:publisher": _id(_agent_id(said["publisher"], url)),
+        "dct:creator": _id(_agent_id(said["creator"], url)),
+        "dcat:contactPoint": _id(f"{me}#contact"),
+        "dcat:theme": _ids([theme["eu"], f"{url}/theme/{theme['kho']}"]),
+        "dcat:keyword": [_text(word, language) for language in ("vi", "en") for word in said["keywords"][language]],
+        "dct:accessRights": _id(_PUBLIC),
+        "dct:accrualPeriodicity": _id(said["frequency"]),
+        "dct:language": _ids(said["languages"]),
+        "dct:spatial": _id(_place_id(said, url)),
+        "dct:temporal": _id(f"{me}#period"),
+        "dcatap:applicableLegislation": _ids(_law_id(basis, url) for basis in said["legal_basis"]),
+        "dcat:version": str(version.version),
         "dct:issued": _moment(version.first_published_at),
-        "dcat:distribution": _ids(distributions),
-        "dcat:hasVersion": _id(mine),
+        "dct:modified": _moment(version.published_at),
+        "dcat:distribution": _ids(
+            _distribution_id(version, file, url) for file in version.files if file.name in FORMATS
+        ),
     }
-    this = about | {
-        "@id": mine,
-        "dct:identifier": mine,
-        "dct:issued": _moment(version.published_at),
-        "dcat:isVersionOf": _id(me),
-        "dcat:distribution": _ids(distributions),
-    }
-    if version.previous is not None:
-        this["dcat:previousVersion"] = _id(version_identifier(url, dataset.id, version.previous))
     return [
-        abstract,
-        this,
-        *_distributions(dataset, version, url),
-        *(_agent(body, url) for body in (dataset.creator, dataset.publisher)),
-        *(_law(basis, url) for basis in dataset.legal_basis),
-        _contact(dataset, me),
-        _period(dataset, me),
-        {"@id": _place_id(dataset, url), "@type": "dct:Location", "dct:identifier": dataset.place_code,
-         "skos:prefLabel": _both(dataset.place_vi, dataset.place_en)},
-        {"@id": _theme_id(dataset, url), "@type": "skos:Concept", "skos:prefLabel": _text(dataset.theme_vi, "vi"),
-         "skos:broadMatch": _id(dataset.theme)},
-        {"@id": dataset.theme, "@type": "skos:Concept", "skos:prefLabel": _text(dataset.theme_vi, "vi")},
+        dataset,
+        *_distributions(said, version, url),
+        *(_agent(said[role], url) for role in ("creator", "publisher")),
+        *(_law(basis, url) for basis in said["legal_basis"]),
+        {"@id": f"{me}#contact", "@type": ["vcard:Kind", "vcard:Organization"], "vcard:fn": said["contact"]["name"],
+         "vcard:hasEmail": _id(f"mailto:{said['contact']['email']}")},
+        {"@id": f"{me}#period", "@type": "dct:PeriodOfTime",
+         **_days("dcat:startDate", coverage["from"], "dcat:endDate", coverage["to"])},
+        {"@id": _place_id(said, url), "@type": "dct:Location", "dct:identifier": place["code"], "skos:prefLabel": _texts(place)},
+        {"@id": f"{url}/theme/{theme['kho']}", "@type": "skos:Concept", "skos:prefLabel": _text(theme["vi"], "vi"),
+         "skos:broadMatch": _id(theme["eu"])},
+        {"@id": theme["eu"], "@type": "skos:Concept", "skos:prefLabel": _text(theme["vi"], "vi")},
     ]  # fmt: skip
 
 
-def _distributions(dataset: OpenDataset, version: Version, url: str) -> list[Node]:
-    me, mine = identifier(url, dataset.id), version_identifier(url, dataset.id, version.version)
+def _distribution_id(version: Version, file: File, url: str) -> str:
+    return f"{version_identifier(url, version.dataset, version.version)}#{FORMATS[file.name][0].lower()}"
+
+
+def _distributions(said: Node, version: Version, url: str) -> list[Node]:
+    mine = version_identifier(url, version.dataset, version.version)
     found = []
     for file in version.files:
         if file.name not in FORMATS:
             continue
         name, media_type, file_type = FORMATS[file.name]
-        distribution = f"{me}#{name.lower()}"
+        distribution = _distribution_id(version, file, url)
         checksum: Node = {
             "@id": f"{distribution}-checksum",
             "@type": "spdx:Checksum",
@@ -199,7 +207,7 @@ def _distributions(dataset: OpenDataset, version: Version, url: str) -> list[Nod
             {
                 "@id": distribution,
                 "@type": "dcat:Distribution",
-                "dct:title": _both(f"{dataset.title_vi} ({name})", f"{dataset.title_en} ({name})"),
+                "dct:title": _both(*(f"{said['title'][language]} ({name})" for language in ("vi", "en"))),
                 "dct:description": _both(f"Toàn bộ dữ liệu ở dạng {name}.", f"All of the data as {name}."),
                 "dcat:accessURL": _id(f"{mine}/{file.name}"),
                 "dcat:downloadURL": _id(f"{mine}/{file.name}"),
@@ -207,8 +215,8 @@ def _distributions(dataset: OpenDataset, version: Version, url: str) -> list[Nod
                 "dct:format": _id(f"{EU}/file-type/{file_type}"),
                 "dcat:byteSize": {"@type": "xsd:nonNegativeInteger", "@value": str(file.bytes)},
                 "spdx:checksum": _id(checksum["@id"]),
-                "dct:license": _id(dataset.licence),
-                "dct:language": _ids(dataset.languages),
+                "dct:license": _id(said["licence"]),
+                "dct:language": _ids(said["languages"]),
                 "dcatap:availability": _id(_STABLE),
                 "dct:issued": _moment(version.published_at),
                 "dct:modified": _moment(version.published_at),
@@ -217,64 +225,45 @@ def _distributions(dataset: OpenDataset, version: Version, url: str) -> list[Nod
     return found
 
 
-def _agent_id(body: Body, url: str) -> str:
-    return f"{url}/agent/{body.code}"
+def _agent_id(body: Node, url: str) -> str:
+    return f"{url}/agent/{body['code']}"
 
 
-def _agent(body: Body, url: str) -> Node:
+def _agent(body: Node, url: str) -> Node:
     return {
         "@id": _agent_id(body, url),
         "@type": "foaf:Agent",
-        "foaf:name": _both(body.name_vi, body.name_en),
-        "dct:identifier": body.code,
+        "foaf:name": _texts(body),
+        "dct:identifier": body["code"],
         "dct:type": _id(_LOCAL_AUTHORITY),
     }
 
 
-def _contact(dataset: OpenDataset, me: str) -> Node:
-    return {
-        "@id": f"{me}#contact",
-        "@type": ["vcard:Kind", "vcard:Organization"],
-        "vcard:fn": dataset.contact_name,
-        "vcard:hasEmail": _id(f"mailto:{dataset.contact_email}"),
-    }
+def _place_id(said: Node, url: str) -> str:
+    """A place by its code and the day since when the code means it: codes are used again."""
+    place = said["coverage"]["place"]
+    return f"{url}/place/{place['code']}/{place['valid_from']}"
 
 
-def _period(dataset: OpenDataset, me: str) -> Node:
-    node: Node = {
-        "@id": f"{me}#period",
-        "@type": "dct:PeriodOfTime",
-        "dcat:startDate": {"@type": "xsd:date", "@value": dataset.covers_from.isoformat()},
-    }
-    if dataset.covers_to is not None:
-        node["dcat:endDate"] = {"@type": "xsd:date", "@value": dataset.covers_to.isoformat()}
-    return node
-
-
-def _place_id(dataset: OpenDataset, url: str) -> str:
-    return f"{url}/place/{dataset.place_code}"
-
-
-def _theme_id(dataset: OpenDataset, url: str) -> str:
-    return f"{url}/theme/{dataset.subject}"
-
-
-def _law_id(basis: LegalBasis, url: str) -> str:
-    letters = unicodedata.normalize("NFD", basis.instrument.lower().replace("đ", "d"))
+def _law_id(basis: Node, url: str) -> str:
+    letters = unicodedata.normalize("NFD", basis["instrument"].lower().replace("đ", "d"))
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
     return f"{url}/law/{re.sub('[^a-z0-9]+', '-', plain).strip('-')}"
 
 
-def _law(basis: LegalBasis, url: str) -> Node:
-    node: Node = {
+def _law(basis: Node, url: str) -> Node:
+    in_force = ("eli:first_date_entry_in_force", basis["valid_from"], "eli:date_no_longer_in_force", basis["valid_to"])
+    return {
         "@id": _law_id(basis, url),
         "@type": "eli:LegalResource",
-        "eli:title": _text(basis.instrument, "vi"),
-        "eli:first_date_entry_in_force": {"@type": "xsd:date", "@value": basis.valid_from.isoformat()},
+        "eli:title": _text(basis["instrument"], "vi"),
+        **_days(*in_force),
     }
-    if basis.valid_to is not None:
-        node["eli:date_no_longer_in_force"] = {"@type": "xsd:date", "@value": basis.valid_to.isoformat()}
-    return node
+
+
+def _days(first: str, start: str, last: str, end: str | None) -> Node:
+    """Two properties that are days, the second perhaps absent."""
+    return {name: {"@type": "xsd:date", "@value": day} for name, day in ((first, start), (last, end)) if day}
 
 
 def _id(iri: str) -> Node:
@@ -287,6 +276,10 @@ def _ids(iris: Iterable[str]) -> list[Node]:
 
 def _text(text: str, language: str) -> Node:
     return {"@language": language, "@value": text}
+
+
+def _texts(said: Node) -> list[Node]:
+    return [_text(said[language], language) for language in ("vi", "en")]
 
 
 def _both(vi: str, en: str) -> list[Node]:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.errors import KhoError
-from orchestration.portal.model import OpenDataset
+from orchestration.portal.model import TAX_CODE, OpenDataset
 
 if TYPE_CHECKING:
     import psycopg
@@ -32,27 +32,62 @@ _AS_TEXT = {
 }
 
 
-def _alone(digits: str) -> str:
-    return rf"(?:^|[^0-9])(?:{digits})(?:$|[^0-9])"
+# Between the digits of one number people write almost anything; the number ends where another digit follows without any of it.
+_BETWEEN = r"[ .,/_()\-]*"
+#: Blanks, dashes and what nobody sees (zero width, soft hyphen), each to be read as one blank.
+_BLANK = r"[\s\p{Z}\p{Cc}\p{Cf}\p{Pd}\x{2212}\x{00B7}\x{2022}]"
 
 
-# What betrays a person, wherever it stands in a text: a run of exactly these digits, also when written in groups.
-_PROVINCE = r"0(?:0[1-9]|[1-8][0-9]|9[0-6])"
-_MOBILE = r"(?:0|84|0084)(?:[35789][0-9]{8}|1[2689][0-9]{8})"
+def _number(*digits: str) -> str:
+    """A number of these digits, one class or alternative of digits each, perhaps written in groups, not part of a longer run."""
+    return rf"(?:^|[^0-9]){_BETWEEN.join(digits)}(?:$|[^0-9])"
+
+
+def _one_of(*firsts: str) -> str:
+    """How a number may begin; `firsts` are digits and classes of digits, such as `0[1-8][0-9]`."""
+    return "(?:" + "|".join(_BETWEEN.join(re.findall(r"\[[^\]]*\]|[0-9]", first)) for first in firsts) + ")"
+
+
+_DIGIT = "[0-9]"
+# Where the birth was registered (Circular 07/2016/TT-BCA): a province, 001-096, or the country of a birth abroad, from 101.
+_BIRTHPLACE = _one_of("00[1-9]", "0[1-8][0-9]", "09[0-6]", "10[1-9]", "1[1-9][0-9]", "[23][0-9][0-9]")
+# National prefixes in use, and those of 11 digits that were given up in 2018 but are still found in old registers.
+_MOBILE = _one_of("3[2-9]", "5[25689]", "7[06-9]", "8[1-9]", "9[0-9]", "12[0-9]", "16[2-9]", "18[68]", "199")
+_NATIONAL = rf"(?:0|(?:0{_BETWEEN}0{_BETWEEN})?8{_BETWEEN}4(?:{_BETWEEN}0)?)"
+_CARD_WORD = r"(?:cmnd|cmt|cccd|chứng minh|căn cước|giấy tờ tùy thân)"
+_THREES = f"[0-9]{{3}}{_BETWEEN}[0-9]{{3}}{_BETWEEN}[0-9]{{3}}"
+# What betrays a person, wherever it stands in a text.
 _RULES = {
-    # Province of birth registration (001-096, Circular 07/2016/TT-BCA), then century and sex (20th and 21st).
-    "personal_id": (_alone(_PROVINCE + r"[0-3][0-9]{8}"), "số định danh cá nhân", "personal identification number"),
-    "identity_card": (_alone(r"[0-9]{9}"), "số CMND", "number of an old identity card"),
-    "mobile_phone": (_alone(_MOBILE), "số điện thoại di động", "mobile phone number"),
+    # Then century and sex: 0-3 are the 20th and 21st century.
+    "personal_id": (
+        _number(_BIRTHPLACE, "[0-3]", *[_DIGIT] * 8),
+        "số định danh cá nhân",
+        "personal identification number",
+    ),
+    # Three groups of three may be anything: taken for a card when a word says so, or when they are the whole cell.
+    "identity_card": (
+        rf"(?:^|[^0-9])[0-9]{{9}}(?:$|[^0-9])|(?i:{_CARD_WORD})[^0-9]{{0,20}}{_THREES}(?:$|[^0-9])|^[^0-9\p{{L}}]*{_THREES}[^0-9\p{{L}}]*$",
+        "số CMND",
+        "number of an old identity card",
+    ),
+    "mobile_phone": (_number(_NATIONAL, _MOBILE, *[_DIGIT] * 7), "số điện thoại di động", "mobile phone number"),
     # Tax codes of individuals begin with 8; since 1 July 2025 the personal number takes their place.
-    "individual_tax_code": (_alone(r"8[0-9]{9}"), "mã số thuế cá nhân", "tax code of an individual"),
+    "individual_tax_code": (_number("8", *[_DIGIT] * 9), "mã số thuế cá nhân", "tax code of an individual"),
+    # Groups as they are printed on the card, and no others.
     "health_card": (
-        r"[A-Za-z]{2}[ .\-]?[1-5][0-9]{12}(?:$|[^0-9])",
+        r"(?:^|[^\p{L}])[A-Za-z]{2}[ .-]?[1-5][ .-]?[0-9]{2}[ .-]?[0-9]{2}[ .-]?[0-9]{3}[ .-]?[0-9]{5}(?:$|[^0-9])",
         "số thẻ bảo hiểm y tế",
         "number of a health insurance card",
     ),
-    "e_mail": (r"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+\.[A-Za-z0-9-]", "địa chỉ thư điện tử", "e-mail address"),
+    "e_mail": (
+        r"[A-Za-z0-9._%+-]+ ?(?:@|[(\[]at[)\]]) ?[A-Za-z0-9-]+\.[A-Za-z0-9-]",
+        "địa chỉ thư điện tử",
+        "e-mail address",
+    ),
+    # Of columns that are declared as tax codes of enterprises: what is none.
+    TAX_CODE: ("", "không phải mã số thuế", "not a valid tax code"),
 }
+_TAX_WEIGHTS = (31, 29, 23, 19, 17, 13, 7, 5, 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +113,13 @@ class Finding:
 
     @property
     def vi(self) -> str:
-        return f"cột {self.column}: {self.count} ô có dạng {_RULES[self.rule][1]} ({self.rule})"
+        shape = "" if self.rule == TAX_CODE else "có dạng "
+        return f"cột {self.column}: {self.count} ô {shape}{_RULES[self.rule][1]} ({self.rule})"
 
     @property
     def en(self) -> str:
-        return f"column {self.column}: {self.count} cells look like a {_RULES[self.rule][2]} ({self.rule})"
+        shape = "are" if self.rule == TAX_CODE else "look like a"
+        return f"column {self.column}: {self.count} cells {shape} {_RULES[self.rule][2]} ({self.rule})"
 
 
 def read(connection: psycopg.Connection, dataset: OpenDataset) -> Content | None:
@@ -221,8 +258,11 @@ def _suppress(texts: pa.Table, dataset: OpenDataset) -> tuple[pa.Table, dict[str
     return texts, counted
 
 
-def findings(content: Content) -> list[Finding]:
-    """Cells of the text columns that betray a person. Numbers, dates and the like are looked at by type and are what they are."""
+def findings(content: Content, tax_codes: Collection[str] = ()) -> list[Finding]:
+    """Cells of the text columns that betray a person. Numbers, dates and the like are looked at by type and are what they are.
+
+    `tax_codes`: columns declared to hold tax codes of enterprises. They begin as mobile numbers do; their check digit is asked instead.
+    """
     import pyarrow as pa
     from pyarrow import compute
 
@@ -231,13 +271,31 @@ def findings(content: Content) -> list[Finding]:
         if content.typed.schema.field(name).type != pa.string():
             continue
         plain = compute.utf8_normalize(content.texts[name], form="NFKC")
-        grouped = compute.replace_substring_regex(plain, r"([0-9])[ .()\-]+", r"\1")
-        for rule, (pattern, _, _) in _RULES.items():
-            hit = None
-            for column in (plain, grouped):
-                matched = compute.match_substring_regex(column, pattern)
-                hit = matched if hit is None else compute.or_(hit, matched)
+        plain = compute.replace_substring_regex(plain, _BLANK, " ")
+        hits = {
+            rule: compute.match_substring_regex(plain, pattern) for rule, (pattern, _, _) in _RULES.items() if pattern
+        }
+        if name in tax_codes:
+            hits[TAX_CODE] = compute.invert(_are_tax_codes(content.texts[name]))
+            del hits["mobile_phone"]
+        for rule, hit in hits.items():
             count = int(compute.sum(hit).as_py() or 0)
             if count:
                 found.append(Finding(name, rule, count))
     return found
+
+
+def _are_tax_codes(texts: Any) -> Any:
+    """Whether each is a tax code: ten digits, of which the last checks the others, and perhaps a branch. Null stays null."""
+    import pyarrow as pa
+    from pyarrow import compute
+
+    well = compute.match_substring_regex(texts, r"^[0-9]{10}(?:-[0-9]{3})?$")
+    digits = compute.if_else(well, texts, pa.scalar("0000000000"))
+    total: Any = pa.scalar(0)
+    for place, weight in enumerate(_TAX_WEIGHTS):
+        digit = compute.cast(compute.utf8_slice_codeunits(digits, place, place + 1), pa.int64())
+        total = compute.add(total, compute.multiply(digit, weight))
+    rest = compute.subtract(total, compute.multiply(compute.divide(total, 11), 11))
+    last = compute.cast(compute.utf8_slice_codeunits(digits, 9, 10), pa.int64())
+    return compute.and_(well, compute.equal(compute.subtract(10, rest), last))

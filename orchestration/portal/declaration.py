@@ -14,7 +14,7 @@ from orchestration.contracts import LegalBasis, Problem, assets_root
 from orchestration.contracts.document import Document, Place, read
 from orchestration.contracts.model import SUBJECTS, DeclarationErrors
 from orchestration.contracts.reader import Reader
-from orchestration.portal.model import Body, OpenColumn, OpenDataset
+from orchestration.portal.model import TAX_CODE, Body, OpenColumn, OpenDataset
 
 FOLDER = "portal"
 #: The component's file, which declares no dataset.
@@ -43,7 +43,9 @@ FIELDS = frozenset(
         "legal_basis",
     ]
 )
-COLUMN_FIELDS = frozenset({"name", "label", "unit", "counts"})
+COLUMN_FIELDS = frozenset({"name", "label", "unit", "counts", "format"})
+#: First steps of other identifiers below KHO_PORTAL_URL, and the catalogue's own name.
+RESERVED = frozenset({"agent", "place", "theme", "law", "catalogue"})
 NAME = r"[a-z][a-z0-9_]{0,40}"
 EU = "http://publications.europa.eu/resource/authority"
 LEAST_SMALLEST = 5
@@ -92,13 +94,16 @@ def _parse(document: Document) -> OpenDataset | None:
     if name and name != document.path.stem:
         file = document.path.name
         reader.problem(("id",), f"khác tên tệp {file}", f"differs from the file name {file}")
+    if name in RESERVED:
+        reader.problem(("id",), "tên này đã dùng cho địa chỉ khác", "this name is taken by other addresses")
     columns = _columns(reader)
     key = _key(reader, columns)
     title, description = _both(reader, ("title",)), _both(reader, ("description",))
     reader.only(("theme",), ("eu", "vi"))
     reader.only(("keywords",), ("vi", "en"))
     reader.only(("contact",), ("name", "email"))
-    reader.only(("place",), ("code", "name"))
+    reader.only(("place",), ("code", "from", "name"))
+    since, _ = _period(reader, ("place",), ("from", "to"))
     place = _both(reader, ("place", "name"))
     reader.only(("covers",), ("from", "to"))
     covers = _period(reader, ("covers",), ("from", "to"))
@@ -129,6 +134,7 @@ def _parse(document: Document) -> OpenDataset | None:
         place_code=reader.matching(
             ("place", "code"), r"\d{2}|\d{5}", "mã đơn vị hành chính 2 hoặc 5 chữ số", "a unit's code of 2 or 5 digits"
         ),
+        place_from=since or date.min,
         place_vi=place[0],
         place_en=place[1],
         covers_from=covers[0] or date.min,
@@ -184,7 +190,9 @@ def _columns(reader: Reader) -> tuple[OpenColumn, ...]:
         counts = reader.at((*place, "counts")) is not None
         if counts:
             reader.choice((*place, "counts"), ("persons",))
-        found.append(OpenColumn(name, vi, en, unit, counts, reader.document.line(place)))
+        has_format = reader.at((*place, "format")) is not None
+        shape = reader.choice((*place, "format"), (TAX_CODE,)) if has_format else None
+        found.append(OpenColumn(name, vi, en, unit, counts, shape, reader.document.line(place)))
     return tuple(found)
 
 

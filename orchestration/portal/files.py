@@ -5,15 +5,18 @@ Belongs here: their bytes, durable and atomic writing, looking at what is there.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
 import shutil
+from collections.abc import Collection, Iterable
 from json.encoder import encode_basestring
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orchestration import settings
+from orchestration.errors import KhoError
 from orchestration.portal.model import FORMATS, File
 
 if TYPE_CHECKING:
@@ -22,14 +25,19 @@ if TYPE_CHECKING:
 METADATA = "metadata.json"
 CHECKSUMS = "SHA256SUMS"
 LATEST = "latest.json"
-#: Begins the names of folders and files under way; nobody is told of them.
-STAGED = ".staged-"
+#: Whatever the umask: a web server of another user reads them, and nobody writes to a version.
+FOLDER_MODE, FILE_MODE, VERSION_MODE = 0o755, 0o644, 0o444
 _ROWS = 50_000
 
 
 def folder(dataset: str) -> Path:
     """Folder of a dataset: its versions and `latest.json`."""
     return settings.portal_folder() / dataset
+
+
+def staging(name: str = "") -> Path:
+    """Folder of what is under way for a dataset, beside the served one: nobody is shown half a file, and renaming stays atomic."""
+    return settings.portal_folder().with_name("portal.staging") / name
 
 
 def csv_bytes(texts: pa.Table) -> bytes:
@@ -94,51 +102,77 @@ def describe(content: dict[str, bytes]) -> tuple[File, ...]:
     return tuple(File(name, len(data), hashlib.sha256(data).hexdigest()) for name, data in content.items())
 
 
-def stage(dataset: str, version: int, content: dict[str, bytes]) -> tuple[Path, tuple[File, ...]]:
-    """Write the files of a version and their SHA256SUMS into a staging folder, read-only and durable."""
+def tidy(dataset: str, known: Collection[int]) -> None:
+    """Remove what a crash left. Call it under the dataset's lock.
+
+    A numbered folder that the database does not know and that is whole stays: a database restored from an older backup does not
+    know it, but readers may.
+    """
+    if staging(dataset).exists():
+        shutil.rmtree(staging(dataset))
+    for number in numbers(dataset) - set(known):
+        if not is_whole(folder(dataset) / str(number)):
+            shutil.rmtree(folder(dataset) / str(number))
+
+
+def numbers(dataset: str) -> set[int]:
+    """Numbers that folders of the dataset have, known to the database or not."""
     home = folder(dataset)
-    home.mkdir(parents=True, exist_ok=True)
-    for left in home.glob(f"{STAGED}*"):
-        remove(left)
-    sums = "".join(f"{file.sha256}  {file.name}\n" for file in sorted(describe(content), key=lambda f: f.name))
-    content = {**content, CHECKSUMS: sums.encode()}
-    staged = home / f"{STAGED}{version}"
-    staged.mkdir()
+    return {int(path.name) for path in home.iterdir() if path.name.isdecimal()} if home.is_dir() else set()
+
+
+def is_whole(path: Path) -> bool:
+    """Whether a folder holds exactly the files that its SHA256SUMS names, as it names them."""
+    if not (path / CHECKSUMS).is_file():
+        return False
+    found = on_disk(path)
+    del found[CHECKSUMS]
+    return (path / CHECKSUMS).read_bytes() == _sums(found.values())
+
+
+def _sums(listed: Iterable[File]) -> bytes:
+    return "".join(f"{file.sha256}  {file.name}\n" for file in sorted(listed, key=lambda f: f.name)).encode()
+
+
+def stage(dataset: str, version: int, content: dict[str, bytes]) -> tuple[Path, tuple[File, ...]]:
+    """Write the files of a version and their SHA256SUMS into the staging folder, read-only and durable."""
+    content = {**content, CHECKSUMS: _sums(describe(content))}
+    staged = made(staging(dataset) / str(version))
     for name, data in content.items():
-        _durable(staged / name, data)
+        _durable(staged / name, data, VERSION_MODE)
     _sync(staged)
     return staged, describe(content)
 
 
-def put_in_place(staged: Path, dataset: str, version: int) -> Path:
-    """Rename the staged folder to its version. A folder of that number is one that the database does not know: it goes."""
-    target = folder(dataset) / str(version)
-    if target.exists():
-        remove(target)
-    staged.rename(target)
-    _sync(target.parent)
-    return target
+def put_in_place(staged: Path, dataset: str) -> None:
+    """Rename a staged folder to the version whose number it has."""
+    home = made(folder(dataset))
+    staged.rename(home / staged.name)
+    _sync(home)
+    shutil.rmtree(staging(dataset))
 
 
-def write_if_changed(path: Path, data: bytes) -> bool:
-    """Replace a file atomically; False, and nothing touched, when it holds these bytes."""
+def write_if_changed(path: Path, data: bytes, name: str) -> bool:
+    """Replace a file atomically, by way of the staging folder `name`; False, and nothing touched, when it holds these bytes."""
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    staged = path.with_name(f"{STAGED}{path.name}-{os.getpid()}")
-    staged.unlink(missing_ok=True)
-    _durable(staged, data, mode=0o644)
+    made(path.parent)
+    staged = made(staging(name)) / path.name
+    _durable(staged, data, FILE_MODE)
     staged.replace(path)
     _sync(path.parent)
+    shutil.rmtree(staging(name))
     return True
 
 
-def remove(path: Path) -> None:
-    """Remove a file or folder that is not a version."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink()
+def made(path: Path) -> Path:
+    """The folder, made where it is missing with those above it, for everybody to read."""
+    for one in (*reversed(path.relative_to(settings.home()).parents[:-1]), path.relative_to(settings.home())):
+        absolute = settings.home() / one
+        if not absolute.is_dir():
+            absolute.mkdir(parents=True)
+            absolute.chmod(FOLDER_MODE)
+    return path
 
 
 def on_disk(path: Path) -> dict[str, File]:
@@ -154,7 +188,7 @@ def on_disk(path: Path) -> dict[str, File]:
     return found
 
 
-def _durable(path: Path, data: bytes, mode: int = 0o444) -> None:
+def _durable(path: Path, data: bytes, mode: int) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
@@ -169,3 +203,13 @@ def _sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def disk_error(error: OSError) -> KhoError:
+    """An error of the file system by its symbol; its own text may hold more."""
+    symbol = errno.errorcode.get(error.errno or 0, "?")
+    vi, en = (
+        f"không đọc hoặc ghi được thư mục dữ liệu mở ({symbol})",
+        f"the folder of open data cannot be read or written ({symbol})",
+    )
+    return KhoError("disk", vi, en, {"errno": symbol})

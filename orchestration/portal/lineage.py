@@ -7,21 +7,21 @@ each night leaves, so that nothing has to be declared a second time and dbt itse
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from orchestration.contracts import Contract, Problem
+from orchestration.portal import sqltext
 from orchestration.portal.model import OpenDataset
 from orchestration.warehouse import dbt
 
 if TYPE_CHECKING:
+    from orchestration.contracts.model import Column
     from orchestration.warehouse.dbt import Graph, Model
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}", re.DOTALL)
-#: `select *`, `t.*`: everything of the source, personal columns too. `count(*)` is none.
-_EVERYTHING = re.compile(r"\bselect\s+(?:distinct\s+)?\*|\.\s*\*|,\s*\*")
 _INTEGER = ("smallint", "integer", "bigint")
 
 
@@ -43,12 +43,26 @@ def refusals(
 
 def sources(dataset: OpenDataset, graph: Graph) -> list[str]:
     """Datasets under contract (`agency.dataset`) that the table is made of, other subjects' released tables followed to their own."""
-    return sorted({source for model in _ancestry(dataset.table, graph) for source in model.sources})
+    return sorted({source for model in ancestry(dataset, graph) for source in model.sources})
 
 
-def _ancestry(table: str, graph: Graph) -> list[Model]:
+def rules_sha256(dataset: OpenDataset, graph: Graph, contracts: Sequence[Contract]) -> bytes:
+    """Changes when the declaration does, a model behind the table, or a contract that it is made from."""
+    digest = hashlib.sha256(dataset.sha256)
+    for model in ancestry(dataset, graph):
+        said = [model.name, model.version, model.subject, model.meta, model.columns, model.sources]
+        digest.update(json.dumps(said, sort_keys=True, ensure_ascii=False).encode())
+    behind = sources(dataset, graph)
+    for contract in sorted(contracts, key=lambda contract: contract.id):
+        if contract.id in behind:
+            digest.update(contract.path.read_bytes())
+    return digest.digest()
+
+
+def ancestry(dataset: OpenDataset, graph: Graph) -> list[Model]:
+    """The table's model and all that it is made from, by name."""
     found: dict[str, Model] = {}
-    waiting = [table]
+    waiting = [dataset.table]
     while waiting:
         name = waiting.pop()
         if name in found or name not in graph.models:
@@ -87,6 +101,10 @@ def _of_columns(dataset: OpenDataset, model: Model) -> Iterator[Problem]:
             vi = f"cột là {classification} ở mô hình {model.name}: chỉ công bố cột open"
             en = f"the column is {classification} in model {model.name}: only an open column is published"
             yield _problem(dataset, field, vi, en, column.line)
+        if described["meta"].get("counts") == "persons" and not column.counts_persons:
+            vi = f"cột đếm người ở mô hình {model.name}: phải khai counts: persons"
+            en = f"the column counts people in model {model.name}: it must say counts: persons"
+            yield _problem(dataset, field, vi, en, column.line)
         if column.counts_persons and described["type"] not in _INTEGER:
             vi, en = "cột đếm người phải là số nguyên", "a column that counts people must be an integer"
             yield _problem(dataset, field, vi, en, column.line)
@@ -96,10 +114,10 @@ def _of_contracts(
     dataset: OpenDataset, graph: Graph, contracts: Sequence[Contract], project: Path
 ) -> Iterator[Problem]:
     known = {contract.id: contract for contract in contracts}
-    ancestry = _ancestry(dataset.table, graph)
-    if not any(model.sources for model in ancestry):
+    behind = sources(dataset, graph)
+    if not behind:
         yield _problem(dataset, "table", "không rõ nguồn của bảng", "nothing is known of the table's sources")
-    for name in sources(dataset, graph):
+    for name in behind:
         contract = known.get(name)
         if contract is None:
             vi, en = f"nguồn {name} không có hợp đồng", f"source {name} has no contract"
@@ -110,10 +128,7 @@ def _of_contracts(
             yield _problem(dataset, "table", vi, en)
         else:
             yield from _of_its_columns(dataset, contract)
-    for model in ancestry:
-        personal = {c.name for s in model.sources if s in known for c in known[s].columns if c.is_personal}
-        if personal:
-            yield from _left_in_raw(dataset, model, personal, project)
+    yield from _on_the_way(dataset, graph, known, project)
 
 
 def _of_its_columns(dataset: OpenDataset, contract: Contract) -> Iterator[Problem]:
@@ -126,14 +141,37 @@ def _of_its_columns(dataset: OpenDataset, contract: Contract) -> Iterator[Proble
             yield _problem(dataset, f"columns[{column.name}]", vi, en, column.line)
 
 
-def _left_in_raw(dataset: OpenDataset, model: Model, personal: set[str], project: Path) -> Iterator[Problem]:
-    """An open contract may name personal columns, for they stay in raw: refused when a model reads one of them."""
-    text = _COMMENT.sub(" ", (project / model.path).read_text(encoding="utf-8")).lower()
-    read = sorted(name for name in personal if re.search(rf"\b{re.escape(name)}\b", text))
-    if _EVERYTHING.search(text):
-        read = sorted(personal)
-    if read:
-        names = ", ".join(read)
-        vi = f"mô hình {model.name} đọc cột dữ liệu cá nhân {names}"
-        en = f"model {model.name} reads personal columns {names}"
-        yield _problem(dataset, "table", vi, en)
+def _on_the_way(
+    dataset: OpenDataset, graph: Graph, contracts: Mapping[str, Contract], project: Path
+) -> Iterator[Problem]:
+    """A column that is not open keeps its name in every model, so that the name alone tells: else the model is refused.
+
+    Columns that a model does not mention end there; personal ones must end in raw.
+    """
+    carried: dict[str, dict[str, Column]] = {}
+
+    def follow(name: str) -> Iterator[Problem]:
+        if name in carried or name not in graph.models:
+            return
+        model = graph.models[name]
+        closed: dict[str, Column] = {}
+        carried[name] = closed
+        for source in model.sources:
+            if source in contracts:
+                closed |= {c.name: c for c in contracts[source].columns if c.classification != "open"}
+        for upstream in model.depends_on:
+            yield from follow(upstream)
+            closed |= carried.get(upstream, {})
+        text = (project / model.path).read_text(encoding="utf-8")
+        personal = {column.name for column in closed.values() if column.is_personal}
+        for use in sqltext.uses(text, closed, personal):
+            vi, en = sqltext.RULES[use.rule]
+            yield Problem(f"{project.name}/{model.path}", use.line, use.what, vi, en)
+        carried[name] = {column: closed[column] for column in sqltext.mentioned(text, closed)}
+
+    yield from follow(dataset.table)
+    everywhere = {name for closed in carried.values() for name in closed}
+    for path in sorted((project / "macros").glob("**/*.sql")):
+        for name in sorted(sqltext.mentioned(path.read_text(encoding="utf-8"), everywhere)):
+            vi, en = sqltext.RULES["jinja"]
+            yield Problem(f"{project.name}/{path.relative_to(project)}", 1, name, vi, en)

@@ -1,15 +1,19 @@
 """What a version says of itself: `metadata.json` in its folder, `latest.json` beside it.
 
-Belongs here: their content, with the elements that TCVN 7980 and Circular 24/2011/TT-BTTTT ask for. Stays out: DCAT (`catalogue`).
+Belongs here: their content, with the elements that TCVN 7980 and Circular 24/2011/TT-BTTTT ask for; which version is to be taken.
+Stays out: DCAT (`catalogue`).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from orchestration.portal import files
 from orchestration.portal.model import Body, File, OpenDataset, Version
 
 if TYPE_CHECKING:
@@ -26,17 +30,10 @@ def version_identifier(url: str, dataset: str, version: int) -> str:
     return f"{url}/{dataset}/{version}"
 
 
-def of_version(
-    dataset: OpenDataset, content: Content, version: int, at: datetime, listed: Sequence[File], sources: Sequence[str],
-    sha256: bytes, url: str,
-) -> dict[str, Any]:  # fmt: skip
-    """`metadata.json`: a person, or a program that knows no DCAT, understands the version by it alone."""
+def terms(dataset: OpenDataset, content: Content, sources: Sequence[str]) -> dict[str, Any]:
+    """What is said of the rows, whichever version they are in: it is part of what a version is, as the rows are."""
     types = {field.name: str(field.type) for field in content.typed.schema}
     return {
-        "identifier": version_identifier(url, dataset.id, version),
-        "dataset": dataset.id,
-        "version": version,
-        "date": at.isoformat(),
         "title": {"vi": dataset.title_vi, "en": dataset.title_en},
         "description": {"vi": dataset.description_vi, "en": dataset.description_en},
         "creator": _body(dataset.creator),
@@ -48,7 +45,12 @@ def of_version(
         "licence": dataset.licence,
         "frequency": dataset.frequency,
         "coverage": {
-            "place": {"code": dataset.place_code, "vi": dataset.place_vi, "en": dataset.place_en},
+            "place": {
+                "code": dataset.place_code,
+                "valid_from": dataset.place_from.isoformat(),
+                "vi": dataset.place_vi,
+                "en": dataset.place_en,
+            },
             "from": dataset.covers_from.isoformat(),
             "to": dataset.covers_to.isoformat() if dataset.covers_to else None,
         },
@@ -61,8 +63,7 @@ def of_version(
             for basis in dataset.legal_basis
         ],
         "sources": list(sources),
-        "release": {"subject": dataset.subject, "table": dataset.table, "number": content.release},
-        "rows": content.texts.num_rows,
+        "table": dataset.table,
         "key": list(dataset.key),
         "columns": [
             {
@@ -75,9 +76,63 @@ def of_version(
             for column in dataset.columns
         ],
         "smallest_count": dataset.smallest,
+    }
+
+
+def of_version(
+    dataset: OpenDataset, said: dict[str, Any], content: Content, version: int, last: Version | None, at: datetime,
+    listed: Sequence[File], sha256: bytes, url: str,
+) -> dict[str, Any]:  # fmt: skip
+    """`metadata.json`: a person, or a program that knows no DCAT, understands the version by it alone. `said` is of `terms`."""
+    return {
+        "identifier": version_identifier(url, dataset.id, version),
+        "dataset": dataset.id,
+        "version": version,
+        "previous_version": version_identifier(url, dataset.id, last.version) if last else None,
+        "date": at.isoformat(),
+        **said,
+        "release": content.release,
+        "rows": content.texts.num_rows,
         "content_sha256": sha256.hex(),
         "files": [asdict(file) for file in listed],
     }
+
+
+def read(version: Version) -> dict[str, Any] | None:
+    """`metadata.json` of a version; None when it is not there as it was published."""
+    path = files.folder(version.dataset) / str(version.version) / files.METADATA
+    data = path.read_bytes() if path.is_file() else b""
+    wanted = next((file.sha256 for file in version.files if file.name == files.METADATA), None)
+    if hashlib.sha256(data).hexdigest() != wanted:
+        return None
+    found: dict[str, Any] = json.loads(data)
+    return found
+
+
+def current(known: Sequence[Version]) -> tuple[Version, dict[str, Any]] | None:
+    """The version to take, and what it says of itself: the newest that is there. None when none is."""
+    for version in reversed(known):
+        said = read(version)
+        if said is not None:
+            return version, said
+    return None
+
+
+def is_pointed(dataset: str, known: Sequence[Version]) -> bool:
+    """Whether `latest.json` points to the version to take."""
+    found, latest = current(known), files.folder(dataset) / files.LATEST
+    if found is None:
+        return not latest.exists()
+    return latest.is_file() and latest.read_bytes() == files.json_text(pointer(found[0]))
+
+
+def point(dataset: str, known: Sequence[Version]) -> None:
+    """Write `latest.json`, or remove it when there is nothing to take. Call it under the dataset's lock."""
+    found, latest = current(known), files.folder(dataset) / files.LATEST
+    if found is None:
+        latest.unlink(missing_ok=True)
+    else:
+        files.write_if_changed(latest, files.json_text(pointer(found[0])), dataset)
 
 
 def pointer(version: Version) -> dict[str, Any]:

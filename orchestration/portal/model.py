@@ -18,17 +18,23 @@ FORMATS = {
     "data.json": ("JSON", "application/json", "JSON"),
     "data.parquet": ("Parquet", "application/vnd.apache.parquet", "PARQUET"),
 }
+#: `format` of a column that holds tax codes of enterprises.
+TAX_CODE = "tax_code"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenColumn:
-    """A published column, called as in the warehouse. `counts_persons`: its cells count people, small ones are left empty."""
+    """A published column, called as in the warehouse. `counts_persons`: its cells count people, small ones are left empty.
+
+    `format` is TAX_CODE where the column holds tax codes of enterprises.
+    """
 
     name: str
     label_vi: str
     label_en: str
     unit: str | None
     counts_persons: bool
+    format: str | None
     line: int
 
 
@@ -45,8 +51,8 @@ class Body:
 class OpenDataset:
     """A declaration `assets/portal/<id>.yaml`. `smallest` is k: no cell that counts people shows 1 to k-1.
 
-    `licence`, `theme`, `frequency` and `languages` are URIs of published lists. `label` is the file's name in messages,
-    `sha256` that of its bytes.
+    `licence`, `theme`, `frequency` and `languages` are URIs of published lists. `place_from`: since when the place's code has
+    the meaning that is meant. `label` is the file's name in messages, `sha256` that of its bytes.
     """
 
     id: str
@@ -71,6 +77,7 @@ class OpenDataset:
     frequency: str
     languages: tuple[str, ...]
     place_code: str
+    place_from: date
     place_vi: str
     place_en: str
     covers_from: date
@@ -131,8 +138,10 @@ class Version:
 
 @dataclass(frozen=True, slots=True)
 class PortalState:
-    """Where a dataset stands. state: published, held or never; `release` is the one its version was made from,
-    `released` the newest of its subject."""
+    """Where a dataset stands. `release` is the one its version was made from, `released` the newest of its subject.
+
+    state: published, held, never (nothing to publish yet), behind (to be looked at), failed (the last attempt, or the declaration).
+    """
 
     dataset: str
     title_vi: str

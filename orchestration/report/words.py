@@ -44,6 +44,7 @@ PORTAL_STATES = {
     "published": ("đã công bố", "published"),
     "unchanged": ("không đổi", "unchanged"),
     "held": ("bị giữ", "held"),
+    "behind": ("chờ xét", "behind"),
     "failed": ("lỗi", "failed"),
 }
 CLASSIFICATIONS = {

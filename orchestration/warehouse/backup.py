@@ -133,6 +133,7 @@ def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection,
             if check is not None:
                 with connect("release", dbname=restored) as connection:
                     check(connection, manifest)
+            _forget_what_was_sent(restored)
             _take_place(restored, database)
             if _DAGSTER_DUMP in manifest.files:
                 history = _dagster_database()
@@ -143,11 +144,18 @@ def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection,
         for folder in settings.kept_folder().rglob("*"):
             if folder.is_dir():
                 folder.chmod(0o700)
+        _show(settings.portal_folder())
     schema.init()
-    with connect("admin") as admin:
-        # Since the backup they may have been sent: national systems are asked before anything is sent again.
-        admin.execute("update kho.batch set state = 'uncertain' where state in ('pending', 'sending')")
     return manifest
+
+
+def _forget_what_was_sent(database: str) -> None:
+    """Since the backup, what waits in the outbox may have been sent: as if its sender had died, it is asked about first, after a while."""
+    with connect("admin", dbname=database) as admin:
+        if admin.execute("select to_regclass('kho.batch')").fetchone() != (None,):
+            admin.execute(
+                "update kho.batch set state = 'sending', sent_at = clock_timestamp() where state <> 'confirmed'"
+            )
 
 
 # -- dumping -------------------------------------------------------------------------------------------------------
@@ -246,7 +254,7 @@ def _add(tar: tarfile.TarFile, path: Path, name: str, files: dict[str, str]) -> 
 
 
 def _add_folder(tar: tarfile.TarFile, name: str, folder: Path, files: dict[str, str]) -> None:
-    """Kept bytes or published versions. A file that goes meanwhile is not missed; a later one is not in the dump and is swept."""
+    """Kept bytes or published versions. A file that goes meanwhile is not missed; a later one is not in the dump: bytes are swept, versions kept."""
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
         if path.is_file() and path.suffix != ".part" and not any(part.startswith(".") for part in relative.parts):
@@ -263,6 +271,15 @@ def _extract(tar: tarfile.TarFile, name: str, folder: Path) -> None:
         (folder.parent / member.name).unlink(missing_ok=True)
     if members:
         tar.extractall(_made(folder).parent, members, filter="data")
+
+
+def _show(portal: Path) -> None:
+    """Modes that published files have: a web server of another user reads them, and nobody writes to a version."""
+    for path in (portal, *portal.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+        elif path.is_file():
+            path.chmod(0o444 if path.parent.name.isdecimal() else 0o644)
 
 
 def _key_id() -> str:

@@ -131,6 +131,7 @@ def test_what_was_on_its_way_is_asked_about_and_what_was_published_is_there(
     version.parent.mkdir(parents=True)
     version.write_text("commune_code\r\n07210\r\n", encoding="utf-8")
     version.chmod(0o444)
+    (version.parents[1] / "latest.json").write_text("{}", encoding="utf-8")
     with connect("admin") as admin:
         admin.execute(
             "insert into kho.obligation (obligation, subject, table_name) values ('a.b', 'governance', 'dim_unit')"
@@ -148,11 +149,21 @@ def test_what_was_on_its_way_is_asked_about_and_what_was_published_is_there(
     shutil.copytree(province.home / "secrets", elsewhere / "secrets")
     os.environ["KHO_HOME"] = str(elsewhere)
     for arguments in ((), ("--yes",)):
-        assert kho("restore", tmp_path / "kho.tar", *arguments).code == 0
-        assert (elsewhere / "portal" / "communes" / "1" / "data.csv").read_bytes() == version.read_bytes()
+        umask = os.umask(0o077)
+        try:
+            assert kho("restore", tmp_path / "kho.tar", *arguments).code == 0
+        finally:
+            os.umask(umask)
+        restored = elsewhere / "portal" / "communes" / "1" / "data.csv"
+        assert restored.read_bytes() == version.read_bytes()
+        modes = [
+            path.stat().st_mode & 0o777
+            for path in (restored, *restored.parents[:3], restored.parents[1] / "latest.json")
+        ]
+        assert modes == [0o444, 0o755, 0o755, 0o755, 0o644], "whatever the umask"
         with connect("admin") as admin:
             found = admin.execute("select state from kho.batch order by batch").fetchall()
-        assert [state for (state,) in found] == ["uncertain", "uncertain", "confirmed"]
+        assert [state for (state,) in found] == ["sending", "sending", "confirmed"]
     shutil.rmtree(province.home / "portal")
 
 

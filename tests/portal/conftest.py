@@ -10,10 +10,14 @@ from typing import Any
 import pytest
 
 from orchestration import portal
+from orchestration import release as engine
 from orchestration.portal.files import folder
 from orchestration.portal.model import OpenDataset
+from orchestration.release import builds
+from orchestration.warehouse import dbt
 from tests.cli.conftest import kho
-from tests.engine.subjects import released
+from tests.engine import cluster
+from tests.engine.subjects import NIGHT, judge, put_candidate
 
 __all__ = ["kho"]
 
@@ -57,20 +61,39 @@ def schools(commune: str, level: str = "MN", **values: Any) -> dict[str, Any]:
     } | values  # fmt: skip
 
 
-def release_facilities(rows: Iterable[Mapping[str, Any]]) -> int:
+def release(subject: str, tables: Mapping[str, Any], versions: Mapping[str, str] | None = None) -> int:
+    """Release tables as built by the models of today, or by those `versions`; the number of the release."""
+    build = engine.begin(subject, NIGHT)
+    for table, (types, key, rows) in tables.items():
+        put_candidate(subject, table, types, key, rows)
+    made_by = {model.name: model.version for model in dbt.graph().nodes(subject)}
+    builds.built(build, made_by | dict(versions or {}))
+    engine.diff(subject, build)
+    judge(subject, build)
+    return engine.promote(subject, build).release
+
+
+def release_facilities(rows: Iterable[Mapping[str, Any]], versions: Mapping[str, str] | None = None) -> int:
     """Release these facilities; the number of the release."""
-    return released("health", {"dim_health_facility": (FACILITY_TYPES, ["facility_code"], rows)}).release
+    return release("health", {"dim_health_facility": (FACILITY_TYPES, ["facility_code"], rows)}, versions)
 
 
 def release_schools(rows: Iterable[Mapping[str, Any]]) -> int:
-    tables = {"mart_school_by_commune": (SCHOOL_TYPES, ["commune_code", "school_level"], rows)}
-    return released("education", tables).release
+    return release("education", {"mart_school_by_commune": (SCHOOL_TYPES, ["commune_code", "school_level"], rows)})
+
+
+def again_at_once() -> None:
+    """Let what was tried be tried again now."""
+    cluster.rows(
+        "update kho.portal_dataset set attempted_at = attempted_at - interval '1 hour', looked_at = looked_at - interval '1 hour'"
+    )
 
 
 @pytest.fixture
 def home(empty: Path) -> Path:
     """KHO_HOME of the emptied warehouse, nothing published."""
-    shutil.rmtree(empty / "portal", ignore_errors=True)
+    for name in ("portal", "portal.staging"):
+        shutil.rmtree(empty / name, ignore_errors=True)
     return empty
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -61,7 +60,7 @@ def graph_of(path: Path) -> rdflib.Graph:
 
 
 def test_it_conforms_and_each_missing_property_is_noticed(published: list[OpenDataset]) -> None:
-    graph = graph_of(portal.write_catalogue(published))
+    graph = graph_of(portal.write_catalogue())
     ok, text = conforms(graph)
     assert ok, text
     for kind, properties in ADMS_CLASSES.items():
@@ -79,7 +78,7 @@ def test_it_conforms_and_each_missing_property_is_noticed(published: list[OpenDa
 
 def test_it_tells_what_readers_have(published: list[OpenDataset], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KHO_PORTAL_URL", "https://mo.vidu.vn/kho/")
-    graph = graph_of(portal.write_catalogue(published))
+    graph = graph_of(portal.write_catalogue())
     url = "https://mo.vidu.vn/kho"
     (catalogue,) = graph.subjects(RDF.type, DCAT.Catalog)
     listed = {str(found) for found in graph.objects(catalogue, DCAT.dataset)}
@@ -90,12 +89,12 @@ def test_it_tells_what_readers_have(published: list[OpenDataset], monkeypatch: p
         rdflib.Literal("Health facilities", lang="en"),
     }
     assert graph.value(me, DCAT.version) == rdflib.Literal("2")
-    (version,) = graph.objects(me, DCAT.hasVersion)
-    assert str(version) == f"{url}/health_facilities/2"
-    assert str(graph.value(version, DCAT.previousVersion)) == f"{url}/health_facilities/1"
+    assert {str(found) for found in graph.subjects(RDF.type, DCAT.Dataset)} == listed, "no version beside its dataset"
+    assert set(graph.objects(me, DCTERMS.spatial)) == {rdflib.URIRef(f"{url}/place/24/2025-07-01")}
     seen = set()
     for distribution in graph.objects(me, DCAT.distribution):
         address = str(graph.value(distribution, DCAT.downloadURL))
+        assert str(distribution).startswith(f"{url}/health_facilities/2#"), "another file is another distribution"
         data = (files.folder(".") / address.removeprefix(f"{url}/")).read_bytes()
         checksum = graph.value(distribution, SPDX.checksum)
         value = graph.value(checksum, SPDX.checksumValue)
@@ -108,20 +107,20 @@ def test_it_tells_what_readers_have(published: list[OpenDataset], monkeypatch: p
 
 
 def test_it_is_written_when_it_changes_only(published: list[OpenDataset]) -> None:
-    path = portal.write_catalogue(published)
+    path = portal.write_catalogue()
     first = (path.stat().st_mtime_ns, path.read_bytes())
-    portal.write_catalogue(list(reversed(published)))
+    portal.write_catalogue()
     assert (path.stat().st_mtime_ns, path.read_bytes()) == first
     release_facilities([facility(1), facility(3, "024099000111")])
     assert portal.publish(published[1]).state == "held"
-    portal.write_catalogue(published)
+    portal.write_catalogue()
     assert (path.stat().st_mtime_ns, path.read_bytes()) == first, "a held dataset stays with its version"
     release_facilities([facility(4)])
     portal.publish(published[1])
-    assert portal.write_catalogue(published).read_bytes() != first[1]
+    assert portal.write_catalogue().read_bytes() != first[1]
 
 
-def test_with_nothing_published_it_lists_nothing(home: Path, dataset: Callable[[str], OpenDataset]) -> None:
-    found = json.loads(portal.write_catalogue([dataset("communes")]).read_text(encoding="utf-8"))
+def test_with_nothing_published_it_lists_nothing(home: Path) -> None:
+    found = json.loads(portal.write_catalogue().read_text(encoding="utf-8"))
     (catalogue,) = [node for node in found["@graph"] if node["@type"] == "dcat:Catalog"]
     assert catalogue["dcat:dataset"] == []

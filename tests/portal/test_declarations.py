@@ -39,7 +39,9 @@ MISTAKES = {
     "law over before": ("validFrom: 2025-08-19", "validFrom: 2025-08-19, validTo: 2025-01-01", "legal_basis[2].validTo", "before"),
     "no creator": ("code: H05.05", "code: sở", "creator.code", "agency code"),
     "no address": ("dulieumo@bacninh.example", "điện thoại", "contact.email", "e-mail"),
-    "no day": ("from: 2025-07-01", 'from: "mới"', "covers.from", "date"),
+    "no day": ("covers: {from: 2025-07-01", 'covers: {from: "mới"', "covers.from", "date"),
+    "place of no time": ('code: "24", from: 2025-07-01', 'code: "24"', "place.from", "missing"),
+    "unknown format": ("unit: class}", "unit: class, format: phone}", "columns[class_count].format", "tax_code"),
 }  # fmt: skip
 
 
@@ -140,26 +142,20 @@ def test_every_contract_behind_a_table_must_be_open(warehouse: Path, dataset: st
             assert denied == []
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "refused"),
-    [
-        ("class_count,", "class_count, principal_name,", True),
-        ("class_count,", "class_count, upper(PRINCIPAL_NAME) as head,", True),
-        ("select", "select *,", True),
-        ("class_count,", "class_count, school.*,", True),
-        ("class_count,", "class_count, -- principal_name stays in raw\n", False),
-        ("class_count,", "class_count, count(*) over () as school_count,", False),
-    ],
-)
-def test_a_model_that_reads_a_personal_column_closes_an_open_contract(
-    warehouse: Path, tmp_path: Path, dataset: Callable[[str], OpenDataset], old: str, new: str, refused: bool
-) -> None:
-    shutil.copytree(REPOSITORY / "dbt_project" / "models", tmp_path / "models")
-    plant(tmp_path, old, new, "models/staging/education/stg_education__school.sql")
-    problems = lineage.refusals(dataset("schools_by_commune"), dbt.graph(), contracts(), tmp_path)
-    assert [p.en for p in problems] == (
-        ["model stg_education__school reads personal columns principal_name"] if refused else []
+@pytest.mark.parametrize("name", ["agent", "place", "theme", "law", "catalogue"])
+def test_an_id_that_is_an_address_of_something_else_is_refused(root: Path, name: str) -> None:
+    text = (root / SCHOOLS).read_text(encoding="utf-8")
+    (root / "portal" / f"{name}.yaml").write_text(
+        text.replace("id: schools_by_commune", f"id: {name}"), encoding="utf-8"
     )
+    _, (problem,) = parse_all(root)
+    assert (problem.field, problem.line) == ("id", 2) and "taken" in problem.en
+
+
+def test_a_column_that_counts_people_must_say_so(warehouse: Path, root: Path) -> None:
+    line = plant(root, "unit: pupil, counts: persons}", "unit: pupil}")
+    (problem,) = portal.check(root)
+    assert (problem.field, problem.line) == ("columns[pupil_count]", line) and "counts people" in problem.en
 
 
 def test_a_source_without_contract_is_not_public(warehouse: Path, dataset: Callable[[str], OpenDataset]) -> None:

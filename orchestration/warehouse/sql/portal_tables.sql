@@ -22,18 +22,20 @@ comment on table kho.portal_version is 'Phiên bản dữ liệu mở đã công
 create table kho.portal_dataset (
     dataset text primary key,
     subject text not null,
-    release int not null,
+    release int not null default 0,
     version int,
-    state text not null check (state in ('published', 'unchanged', 'held', 'never')),
+    state text not null check (state in ('published', 'unchanged', 'held', 'never', 'failed')),
     because_vi text not null default '',
     because_en text not null default '',
-    declaration_sha256 bytea not null,
-    looked_at timestamptz not null default clock_timestamp(),
+    rules_sha256 bytea not null default '',
+    attempts int not null default 0,
+    attempted_at timestamptz,
+    looked_at timestamptz,
     foreign key (dataset, version) references kho.portal_version (dataset, version)
 );
-comment on table kho.portal_dataset is 'Trạng thái bộ dữ liệu mở. How each open dataset came out when it was last looked at, and on which release.';
+comment on table kho.portal_dataset is 'Trạng thái bộ dữ liệu mở. How each open dataset came out when it was last looked at, on which release and by which rules; attempts begun.';
 
-grant select on kho.release to kho_portal;
+grant select on kho.release, kho.build to kho_portal;
 grant select, insert on kho.portal_version to kho_portal;
 grant select, insert, update on kho.portal_dataset to kho_portal;
 grant select on kho.portal_version, kho.portal_dataset to kho_release, kho_analyst;

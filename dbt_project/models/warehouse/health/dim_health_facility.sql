@@ -6,7 +6,18 @@ facility as (
 
     -- a register entry states the address as of its last change
     select
-        *,
+        facility_code,
+        facility_name,
+        ownership,
+        professional_level,
+        bed_count,
+        commune_code,
+        phone,
+        opened_on,
+        is_active,
+        updated_at,
+        _delivery,
+        _deleted,
         (updated_at at time zone 'Asia/Ho_Chi_Minh')::date as commune_reported_on
     from {{ ref('stg_health__facility') }}
     {{ only_changed(ref('stg_health__facility'), 'facility_code', resolves_commune=true) }}
