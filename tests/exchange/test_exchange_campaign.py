@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from orchestration import exchange
 from tests.engine.stagehand import Stagehand
 
-from .campaign_exchange import PRELOADED, ExchangeCampaign, ExchangeTally
+from .campaign_exchange import PRELOADED, STEPS, ExchangeCampaign, ExchangeTally
 
 
 @pytest.fixture(scope="module")
@@ -17,6 +19,13 @@ def hand(warehouse: Path) -> Iterator[Stagehand]:
     with Stagehand() as stagehand:
         stagehand.run("preload", *PRELOADED)
         yield stagehand
+
+
+def test_every_step_in_the_code_is_rehearsed() -> None:
+    """Those of the sender here, those of the comparison in test_reconcile."""
+    code = Path(exchange.__file__).parent.glob("*.py")
+    found = {step for path in code for step in re.findall(r'\bstep\("([^"]+)"\)', path.read_text(encoding="utf-8"))}
+    assert found == {*STEPS, "exchange:compared", "exchange:repaired"}
 
 
 @pytest.mark.parametrize("seed", range(1, 21))
