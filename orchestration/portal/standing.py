@@ -5,7 +5,7 @@ Belongs here: comparing what was looked at with what is there now. Stays out: do
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
 
 from orchestration.contracts import Problem
@@ -15,6 +15,7 @@ from orchestration.portal import catalogue, files, lineage, metadata, record
 from orchestration.portal.model import OpenDataset, PortalState, Version
 from orchestration.portal.record import Looked
 from orchestration.warehouse import connect, dbt
+from orchestration.warehouse.dbt import Graph
 
 
 def states(datasets: Sequence[OpenDataset]) -> list[PortalState]:
@@ -27,7 +28,7 @@ def states(datasets: Sequence[OpenDataset]) -> list[PortalState]:
             record.looked(connection),
             record.released(connection),
         )
-    rules = _rules(datasets)
+    rules = _rules([dataset for dataset in datasets if dataset.id in looked], dbt.known_graph)
     found = []
     for dataset in datasets:
         mine, release = looked.get(dataset.id), released.get(dataset.subject, 0)
@@ -81,7 +82,7 @@ def waiting_work(datasets: Sequence[OpenDataset]) -> list[tuple[str, str]]:
             record.looked(connection),
             record.released(connection),
         )
-    rules = _rules(datasets)
+    rules = _rules(datasets, dbt.graph)
     try:
         stale = not catalogue.is_current(versions)
         moved = {d.id for d in datasets if d.id in versions and not metadata.is_pointed(d.id, versions[d.id])}
@@ -107,11 +108,17 @@ def waiting_work(datasets: Sequence[OpenDataset]) -> list[tuple[str, str]]:
     return found
 
 
-def _rules(datasets: Sequence[OpenDataset]) -> dict[str, bytes]:
-    """What each is to be looked at by; empty while contracts or models cannot be read, which publishing then says."""
+def _rules(datasets: Sequence[OpenDataset], graph_of: Callable[[], Graph | None]) -> dict[str, bytes]:
+    """What each is to be looked at by; empty while contracts or models cannot be read, which publishing then says, and when the models
+    have changed since anybody asked dbt about them: then that is what is to be looked at.
+    """
+    if not datasets:
+        return {}
     try:
-        graph, contracts = dbt.graph(), load_contracts()
+        graph, contracts = graph_of(), load_contracts()
     except KhoError:
+        return {}
+    if graph is None:
         return {}
     return {dataset.id: lineage.rules_sha256(dataset, graph, contracts) for dataset in datasets}
 

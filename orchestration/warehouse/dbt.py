@@ -192,6 +192,16 @@ def manifest() -> Manifest:
     return _parsed(_fingerprint())
 
 
+def known_graph() -> Graph | None:
+    """The graph if it is known without asking dbt, which costs seconds; None when the project has changed since it was last asked."""
+    fingerprint = _fingerprint()
+    return _graph(fingerprint) if _cached_graph(fingerprint).exists() else None
+
+
+def _cached_graph(fingerprint: str) -> Path:
+    return settings.home() / "dbt" / f"graph-{fingerprint[:16]}.json"
+
+
 def graph() -> Graph:
     """Models, layers, subjects and lineage of the project."""
     return _graph(_fingerprint())
@@ -200,7 +210,7 @@ def graph() -> Graph:
 @functools.lru_cache(maxsize=2)
 def _graph(fingerprint: str) -> Graph:
     # Importing and running dbt costs seconds; the code location and `kho` only need what follows from the files.
-    cached = settings.home() / "dbt" / f"graph-{fingerprint[:16]}.json"
+    cached = _cached_graph(fingerprint)
     if not cached.exists():
         found = [asdict(model) for model in _read_models(_parsed(fingerprint))]
         for old in cached.parent.glob("graph-*.json"):

@@ -91,6 +91,18 @@ class Patience:
         self.released.set()
 
 
+def test_late504_is_applied_after_its_answer(ministry):
+    """As behind a gateway that has given up waiting for the service."""
+    ministry.plan = MinistryFaults((Fault(1, "late504", SEND),))
+    patience = ministry._stopping = Patience(held=1)
+    client = client_of(ministry)
+    status, _ = client.call(SEND, [item(1)])[:2]
+    assert status == 504
+    assert client.call(ASK, [{"MaThongDiep": "m1"}])[1]["data"] == [], "asked too early"
+    patience.released.set()
+    wait_for(ministry.record.effects, "never applied")
+
+
 def test_late_is_applied_after_the_connection_has_gone(ministry):
     ministry.plan = MinistryFaults((Fault(1, "late", SEND),))
     patience = ministry._stopping = Patience(held=2)
@@ -169,7 +181,7 @@ def test_down_by_hand_wins_over_a_restart(ministry):
 
 def test_every_kind_is_tested():
     tested = {case[0] for case in test_each_fault_does_what_it_says.pytestmark[0].args[1]}
-    assert tested | {"late", "restart"} == set(KINDS)
+    assert tested | {"late", "late504", "restart"} == set(KINDS)
 
 
 def test_plans_are_seeded_and_readable(tmp_path):
