@@ -195,11 +195,9 @@ def manifest() -> Manifest:
 def known_graph() -> Graph | None:
     """The graph if it is known without asking dbt, which costs seconds; None when the project has changed since it was last asked."""
     fingerprint = _fingerprint()
-    return _graph(fingerprint) if _cached_graph(fingerprint).exists() else None
-
-
-def _cached_graph(fingerprint: str) -> Path:
-    return settings.home() / "dbt" / f"graph-{fingerprint[:16]}.json"
+    if fingerprint not in _GRAPHS and not _cached_graph(fingerprint).exists():
+        return None
+    return _graph(fingerprint)
 
 
 def graph() -> Graph:
@@ -207,8 +205,17 @@ def graph() -> Graph:
     return _graph(_fingerprint())
 
 
-@functools.lru_cache(maxsize=2)
+def _cached_graph(fingerprint: str) -> Path:
+    return settings.home() / "dbt" / f"graph-{fingerprint[:16]}.json"
+
+
+#: Graphs of this process by the project's fingerprint.
+_GRAPHS: dict[str, Graph] = {}
+
+
 def _graph(fingerprint: str) -> Graph:
+    if fingerprint in _GRAPHS:
+        return _GRAPHS[fingerprint]
     # Importing and running dbt costs seconds; the code location and `kho` only need what follows from the files.
     cached = _cached_graph(fingerprint)
     if not cached.exists():
@@ -219,7 +226,8 @@ def _graph(fingerprint: str) -> Graph:
         staged.write_text(json.dumps(found, ensure_ascii=False), encoding="utf-8")
         staged.rename(cached)
     models = [Model(**one) for one in json.loads(cached.read_text(encoding="utf-8"))]
-    return Graph({model.name: model for model in models})
+    _GRAPHS[fingerprint] = Graph({model.name: model for model in models})
+    return _GRAPHS[fingerprint]
 
 
 def _read_models(parsed: Manifest) -> Iterator[Model]:
