@@ -38,8 +38,6 @@ class Batch:
     number: int
     operation: str
     messages: int
-    attempts: int
-    release: int
     items: bytes
 
 
@@ -136,7 +134,7 @@ class Outbox:
             if not how_many:
                 return []
             rows = self._connection.execute(
-                """select c.batch, c.operation, c.messages, c.attempts, c.release,
+                """select c.batch, c.operation, c.messages,
                           (select convert_to(string_agg(m.item, ',' order by m.seq), 'UTF8') from kho.message m
                             where m.obligation_id = %s and m.seq between c.first_seq and c.last_seq and m.batch = c.batch)
                      from exchange.claim(%s::smallint, %s, %s::int[]) c order by c.first_seq""",
@@ -336,8 +334,8 @@ def _local(moment: datetime) -> date:
 
 
 @contextmanager
-def open_outbox(obligation: Obligation, *, wait: bool = False) -> Iterator[Outbox | None]:
-    """The session of the only sender; None when another one is at it (with `wait`: after it has finished).
+def open_outbox(obligation: Obligation) -> Iterator[Outbox | None]:
+    """The session of the only sender; None when another one is at it.
 
     The lock goes with the connection, so a sender that dies leaves it free.
     """
@@ -351,12 +349,7 @@ def open_outbox(obligation: Obligation, *, wait: bool = False) -> Iterator[Outbo
             number = connection.execute(
                 "select exchange.declare(%s, %s, %s)", (obligation.id, obligation.subject, obligation.table)
             ).fetchone()
-            lock = (
-                "select pg_advisory_lock(hashtextextended(%s, 0)) is not null"
-                if wait
-                else "select pg_try_advisory_lock(hashtextextended(%s, 0))"
-            )
-            mine = connection.execute(lock, (name,)).fetchone()
+            mine = connection.execute("select pg_try_advisory_lock(hashtextextended(%s, 0))", (name,)).fetchone()
         except psycopg.Error as error:
             failure = translate(error, obligation.id)
         if failure is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from orchestration.contracts import Problem
 from orchestration.contracts import load_all as load_contracts
@@ -17,17 +18,16 @@ from orchestration.portal.record import Looked
 from orchestration.warehouse import connect, dbt
 from orchestration.warehouse.dbt import Graph
 
+if TYPE_CHECKING:
+    import psycopg
+
 
 def states(datasets: Sequence[OpenDataset]) -> list[PortalState]:
     """Where each dataset stands, in the order given."""
     if not datasets:
         return []
     with connect("release") as connection:
-        versions, looked, released = (
-            record.versions(connection),
-            record.looked(connection),
-            record.released(connection),
-        )
+        versions, looked, released = _told(connection)
     rules = _rules([dataset for dataset in datasets if dataset.id in looked], dbt.known_graph)
     found = []
     for dataset in datasets:
@@ -77,11 +77,7 @@ def waiting_work(datasets: Sequence[OpenDataset]) -> list[tuple[str, str]]:
     if not datasets:
         return []
     with connect("release") as connection:
-        versions, looked, released = (
-            record.versions(connection),
-            record.looked(connection),
-            record.released(connection),
-        )
+        versions, looked, released = _told(connection)
     rules = _rules(datasets, dbt.graph)
     try:
         stale = not catalogue.is_current(versions)
@@ -106,6 +102,11 @@ def waiting_work(datasets: Sequence[OpenDataset]) -> list[tuple[str, str]]:
             key = (rules.get(dataset.id) or dataset.sha256).hex()[:12]
             found.append((dataset.id, f"{dataset.id}:{release}:{key}:{mine.attempts if mine else 0}"))
     return found
+
+
+def _told(connection: psycopg.Connection) -> tuple[dict[str, list[Version]], dict[str, Looked], dict[str, int]]:
+    """What the database knows: versions of each dataset, how each came out when last looked at, newest release of each subject."""
+    return record.versions(connection), record.looked(connection), record.released(connection)
 
 
 def _rules(datasets: Sequence[OpenDataset], graph_of: Callable[[], Graph | None]) -> dict[str, bytes]:

@@ -8,7 +8,7 @@
 -- answer stops those behind it, unless it is one of `under_way`: those the caller will have seen answered before it sends what it takes
 -- now. Their messages are those from first_seq to last_seq that have the batch's number (regrouping takes some out).
 create or replace function exchange.claim(obligation_id smallint, how_many int, under_way int[] default '{}')
-returns table (batch int, operation text, messages int, attempts int, release int, first_seq bigint, last_seq bigint)
+returns table (batch int, operation text, messages int, first_seq bigint, last_seq bigint)
 language plpgsql volatile security definer set search_path = pg_catalog, pg_temp as $$
 #variable_conflict use_column
 declare
@@ -22,7 +22,7 @@ begin
     ), taken as (
         update kho.batch b set state = 'sending', sent_at = clock_timestamp() from head
          where b.obligation_id = o.obligation_id and b.batch = head.batch and head.free
-        returning b.batch, b.operation, b.messages, b.attempts, b.release, b.first_seq, b.last_seq
+        returning b.batch, b.operation, b.messages, b.first_seq, b.last_seq
     )
     select t.* from taken t order by t.first_seq;
 end $$;
