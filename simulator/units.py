@@ -66,6 +66,10 @@ class Units:
         for place in self.places:
             self._by_district.setdefault(self.district(place), []).append(place)
 
+    def next1(self, place: str) -> str:
+        """The code of e1 of a place."""
+        return self._next1[place]
+
     def district(self, place: str) -> str:
         """District code (e1) of a place."""
         return str(self.e1[self._next1[place]]["district_code"])

@@ -1,0 +1,17 @@
+"""The truth about the province, a module per domain.
+
+Belongs here: which tables there are. Stays out: what agencies make of them (`views`).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from simulator.table import Table
+
+DOMAINS = ("registers",)
+
+
+def all_tables() -> list[type[Table]]:
+    """Every table of the truth, domain by domain."""
+    return [kind for domain in DOMAINS for kind in import_module(f"simulator.province.{domain}").TABLES]
