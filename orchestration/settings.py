@@ -27,6 +27,11 @@ def warehouse_url() -> str | None:
     return os.environ.get("WAREHOUSE_URL") or None
 
 
+def synthetic() -> bool:
+    """KHO_SYNTHETIC=1: this warehouse takes in a simulated province, whose identifiers are assigned to nobody."""
+    return os.environ.get("KHO_SYNTHETIC") == "1"
+
+
 def role_password(role: str) -> str | None:
     """KHO_PASSWORD_<ROLE>: the password of a stage's role on an external warehouse."""
     return os.environ.get(f"KHO_PASSWORD_{role.upper()}") or None

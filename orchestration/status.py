@@ -144,6 +144,13 @@ def portal() -> list[open_data.PortalState]:
     return [*open_data.states(datasets), *open_data.unreadable(problems)]
 
 
+def is_synthetic() -> bool:
+    """Whether the warehouse was ever fed with KHO_SYNTHETIC=1: what it holds is then of a simulated province."""
+    with connect("release") as connection:
+        row = connection.execute("select exists (select from kho.delivery where synthetic)").fetchone()
+    return row == (True,)
+
+
 def is_behind(state: str, released: int, unrepaired: int | None = 0) -> bool:
     """Whether an obligation or an open dataset has something to be sent, mended, confirmed or published.
 
@@ -158,6 +165,7 @@ def is_behind(state: str, released: int, unrepaired: int | None = 0) -> bool:
 def as_json(contracts: list[Contract], night: date | None = None) -> dict[str, Any]:
     """What `kho status --json` prints. `night` chooses the subjects' night; all else is as of now."""
     return {
+        "synthetic": is_synthetic(),
         "datasets": [asdict(state) for state in datasets(contracts)],
         "subjects": [asdict(state) for state in subjects(night)],
         "obligations": [asdict(state) for state in obligations()],

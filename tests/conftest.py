@@ -24,6 +24,7 @@ def warehouse() -> Iterator[Path]:
         patch.setenv("KHO_HOME", str(home))
         patch.delenv("WAREHOUSE_URL", raising=False)
         patch.delenv("KHO_LEDGER_KEY", raising=False)
+        patch.delenv("KHO_SYNTHETIC", raising=False)
         try:
             schema.init()
             with connect("admin", autocommit=True) as admin:  # only a crash of the machine needs fsync

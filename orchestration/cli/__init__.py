@@ -38,6 +38,7 @@ COMMANDS = {
     "ledger": ("ledger:ledger", "Sổ cái / The ledger"),
     "psql": ("engineer:psql", "Mở psql chỉ đọc / Open psql as the reading role"),
     "dbt": ("engineer:dbt", "Chạy dbt bằng tay / Run dbt by hand"),
+    "simulate": ("engineer:simulate", "Tỉnh mô phỏng để chạy thử / The simulated province, for trying out"),
     "backup": ("backup:backup", "Sao lưu / Back up"),
     "restore": ("backup:restore", "Khôi phục / Restore"),
 }

@@ -1,10 +1,11 @@
-"""For engineers: `kho psql` and `kho dbt`, with the right addresses and roles.
+"""For engineers: `kho psql` and `kho dbt`, with the right addresses and roles, and `kho simulate`.
 
 Belongs here: the environment of a child process. Stays out: what it does; its output goes straight to the terminal.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -21,6 +22,9 @@ _PASS_ON = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 _LIBPQ = {"PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD", "PGSERVICE"}
 #: What dbt does without a database.
 _DBT_OFFLINE = {"parse", "list", "ls", "clean", "deps", "--version", "--help", "-h"}
+
+#: The package that is the simulated province.
+SIMULATOR = "simulator"
 
 
 @click.command(
@@ -80,3 +84,26 @@ def dbt(arguments: tuple[str, ...]) -> int:
     return subprocess.run(
         [sys.executable, "-c", "from dbt.cli.main import cli; cli()", *arguments], env=environment, check=False
     ).returncode
+
+
+@click.command(
+    cls=Command,
+    offline=True,
+    context_settings={**_PASS_ON, "help_option_names": []},
+    help="Tỉnh mô phỏng để chạy thử: `kho simulate --help` / The simulated province, for trying out",
+)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[simulate…]")
+def simulate(arguments: tuple[str, ...]) -> None:
+    """Become the simulator's own command line: everything after `kho simulate` is the simulator's, its help too.
+
+    Engine and simulator know nothing of each other, so it is looked for and run, never imported.
+    """
+    if importlib.util.find_spec(SIMULATOR) is None:
+        raise KhoError(
+            "simulator_missing",
+            "chưa cài bộ mô phỏng: chạy `make install` trong thư mục mã nguồn của Kho",
+            "the simulator is not installed: run `make install` in Kho's source folder",
+        )
+    sys.stdout.flush()
+    # -P: the one that was found, not a folder of that name where one happens to be.
+    os.execv(sys.executable, [sys.executable, "-P", "-m", SIMULATOR, *arguments])

@@ -45,8 +45,9 @@ def night(night_: date | None, wait: bool) -> int:
     from orchestration.contracts import load_all
     from orchestration.release import ledger
     from orchestration.status import as_json
-    from orchestration.warehouse import connect
+    from orchestration.warehouse import connect, refuse_synthetic_outside
 
+    refuse_synthetic_outside()
     the_night = night_ or settings.now().date()
     contracts = load_all()
     with _alone(wait):

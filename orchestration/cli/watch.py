@@ -37,7 +37,9 @@ def status(night_: date | None, as_json: bool) -> None:
 
 
 def show(found: dict[str, Any]) -> None:
-    """The tables of `kho status`."""
+    """The tables of `kho status`, and first of all whether any of it is real."""
+    if found["synthetic"]:
+        click.echo("Dữ liệu mô phỏng / Synthetic data (KHO_SYNTHETIC=1)")
     print_table(
         "Bộ dữ liệu / Datasets",
         [

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from orchestration.contracts.document import Place
-from orchestration.contracts.model import COLUMN_CLASSIFICATIONS, COLUMN_PROPERTIES, FORMATS, Column
+from orchestration.contracts.model import COLUMN_CLASSIFICATIONS, COLUMN_PROPERTIES, FORMATS, IDENTIFIERS, Column
 from orchestration.contracts.reader import Reader
 
 COLUMN_FIELDS = frozenset(
@@ -101,6 +101,9 @@ def _column(reader: Reader, place: Place) -> Column:
             "giá trị mặc định không nằm trong danh sách cho phép",
             "the default is not an allowed value",
         )
+    identifier = reader.choice(extra["kho.identifier"], IDENTIFIERS) if "kho.identifier" in extra else None
+    if identifier and pg_type and pg_type != "text":
+        reader.problem(extra["kho.identifier"], "chỉ dùng cho kiểu text", "only for type text")
     key_position = _key_position(reader, place)
     required = reader.flag((*place, "required"))
     if key_position is not None and not required:
@@ -122,6 +125,7 @@ def _column(reader: Reader, place: Place) -> Column:
         format=form or None,
         default=default or None,
         unit=(reader.text(extra["kho.unit"]) or None) if "kho.unit" in extra else None,
+        identifier=identifier or None,
         label_vi=reader.text((*place, "businessName")),
         description=reader.text((*place, "description")),
         line=reader.document.line(place),

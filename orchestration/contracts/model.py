@@ -45,6 +45,10 @@ FORMATS = {
 }
 SOURCE_TIME_ZONE = "Asia/Ho_Chi_Minh"
 
+# Kinds of identifier -> beginnings that are assigned to nobody, which simulated data use: provinces of Circular 07/2016/TT-BCA
+# have the codes 001 to 096, and no tax office is 99. A row with such a value is taken in only where KHO_SYNTHETIC=1 is set.
+IDENTIFIERS = {"personal_id": ("097", "098", "099"), "enterprise_code": ("99",)}
+
 # ODCS format of the server -> kind of source, with the options (`kho.*` of the server) each kind needs.
 SOURCE_KINDS = {"table": "postgresql", "csv": "csv", "xlsx": "xlsx", "json": "json"}
 SOURCE_OPTIONS = {
@@ -72,6 +76,7 @@ COLUMN_PROPERTIES = {
     "kho.format": "how the text of the source is read",
     "kho.default": "value taken when the cell of the source is empty",
     "kho.unit": "unit of the number",
+    "kho.identifier": "kind of identifier: personal_id (số định danh cá nhân) or enterprise_code (mã số doanh nghiệp)",
 }
 SERVER_PROPERTIES = {
     "kho.table": "schema.table in the database of the agency",
@@ -87,6 +92,7 @@ SERVER_PROPERTIES = {
 class Column:
     """One column of the raw table. `allowed` and `default` are texts, also for numbers; limits are inclusive.
 
+    `identifier` is one of IDENTIFIERS.
     `required` holds for a key column too. `line` is the line of its declaration in the contract's file.
     """
 
@@ -106,6 +112,7 @@ class Column:
     format: str | None
     default: str | None
     unit: str | None
+    identifier: str | None
     label_vi: str
     description: str
     line: int

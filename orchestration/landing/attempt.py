@@ -14,14 +14,16 @@ from orchestration.errors import KhoError
 from orchestration.landing.keep import blocks, keys_beside
 from orchestration.landing.land import Receipt, land
 from orchestration.sources import kept_delivery, open_source
-from orchestration.warehouse import connect
+from orchestration.warehouse import connect, refuse_synthetic_outside
 
 
 def land_dataset(contract: Contract, *, night: date, env: Mapping[str, str]) -> list[Receipt]:
     """Ask the source of a dataset for what it has and land all of it, oldest first; every attempt is recorded.
 
     An empty list means that the source answered and had nothing. Raises KhoError when it did not answer or a delivery could not be read.
+    Synthetic data for an external warehouse are refused before anybody is asked; nothing is written there, not even the attempt.
     """
+    refuse_synthetic_outside()
     receipts: list[Receipt] = []
     started = settings.now()
     failure: KhoError

@@ -15,6 +15,7 @@ import psycopg
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
+from orchestration import settings
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError, pg_error
 from orchestration.faults import step
@@ -23,7 +24,7 @@ from orchestration.landing.load import Loaded, Loader, NotClean
 from orchestration.landing.raw_table import RawTable
 from orchestration.release import ledger
 from orchestration.sources import parse
-from orchestration.warehouse import connect
+from orchestration.warehouse import connect, refuse_synthetic_outside
 
 if TYPE_CHECKING:
     from orchestration.sources import Delivery
@@ -68,6 +69,7 @@ def land(
     Calling again with the same bytes is a no-op (unchanged). A snapshot older than the last applied one is refused; one that would
     delete more than a fifth waits for `confirmed_by`. Raises KhoError without values; then nothing has changed but the attempt.
     """
+    refuse_synthetic_outside()
     failure: KhoError
     try:
         with connect("loader") as connection:
@@ -92,6 +94,7 @@ class _Landing:
         self.connection, self.contract, self.delivery, self.night = connection, contract, delivery, night
         self.confirms, self.confirmed_by = confirms, confirmed_by
         self.extra: tuple[str, ...] = ()
+        self.synthetic = settings.synthetic()
 
     def run(self) -> Receipt:
         c, contract = self.connection, self.contract
@@ -118,7 +121,14 @@ class _Landing:
             raise
 
     def _receive(self) -> Receipt:
-        loader = Loader(self.connection, self.contract, self.delivery_id, self.delivery.encoding, self.delivery.name)
+        loader = Loader(
+            self.connection,
+            self.contract,
+            self.delivery_id,
+            self.delivery.encoding,
+            self.delivery.name,
+            synthetic=self.synthetic,
+        )
         self.table = table = RawTable(loader, self.delivery, self.kept)
         counts: dict[str, int] = {}
         outcome, vi, en = "applied", "", ""
@@ -245,7 +255,7 @@ class _Landing:
             "delivery_id": self.delivery_id, "dataset": contract.id, "agency": contract.agency, "subject": contract.subject, "night": self.night,
             "source_name": delivery.name, "as_of": delivery.as_of, "sha256": sha256, "size_bytes": self.kept.size,
             "kept_path": self.kept.relative(), "encoding": delivery.encoding, "cursor_before": self.state[0], "cursor_after": cursor_after,
-            "deletions_withheld": self.table.withheld, "drift": Jsonb({"extra": list(self.extra)} if self.extra else {}),
+            "deletions_withheld": self.table.withheld, "synthetic": self.synthetic, "drift": Jsonb({"extra": list(self.extra)} if self.extra else {}),
             "outcome": outcome, "confirms": self.confirms, "confirmed_by": self.confirmed_by, "reason_vi": vi or None, "reason_en": en or None, **counts,
         }  # fmt: skip
         self.connection.execute(

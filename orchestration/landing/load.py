@@ -8,7 +8,7 @@ Belongs here: COPY, split, duplicates, quarantine rows. Stays out: the delta aga
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import psycopg
@@ -52,13 +52,21 @@ class Loader:
     """Loads one delivery in the caller's transaction. `open_stream` yields COPY bytes from the start, each time it is called."""
 
     def __init__(
-        self, connection: psycopg.Connection, contract: Contract, delivery_id: int, encoding: str, name: str
+        self,
+        connection: psycopg.Connection,
+        contract: Contract,
+        delivery_id: int,
+        encoding: str,
+        name: str,
+        *,
+        synthetic: bool,
     ) -> None:
         self.connection = connection
         self.contract = contract
         self.delivery_id = delivery_id
         self.encoding = encoding
         self.name = name
+        self.synthetic = synthetic
         self.stem = contract.table
 
     # -- names and small helpers ------------------------------------------------------------------------------------------
@@ -82,6 +90,9 @@ class Loader:
     def _key(self) -> Sql:
         return self._columns(self.contract.key)
 
+    def _rules(self, *, as_text: bool, value_of: Callable[[Column], Sql] = contract_rules.kept_name) -> list[Rule]:
+        return contract_rules.rules(self.contract, as_text=as_text, synthetic=self.synthetic, value_of=value_of)
+
     # -- the clean way ----------------------------------------------------------------------------------------------------
 
     def can_be_clean(self, columns: Columns) -> bool:
@@ -103,9 +114,7 @@ class Loader:
             technical=technical if as_raw else sql.SQL(""),
         )  # fmt: skip
         received = self._copy(target, [str(name) for name in columns], stream, NotClean)
-        breaches: list[Sql] = [
-            rule.broken for rule in contract_rules.rules(self.contract, as_text=False, value_of=contract_rules.raw_name)
-        ]
+        breaches: list[Sql] = [rule.broken for rule in self._rules(as_text=False, value_of=contract_rules.raw_name)]
         breaches += contract_rules.uncanonical(self.contract)
         if self.count("select count(*) from {target} i where {breaches}", target=target, breaches=_any(breaches)):
             raise NotClean
@@ -183,15 +192,13 @@ class Loader:
         doubts = [contract_rules.odd(contract_rules.unguarded(self.contract, as_text=as_text))]
         doubts += [
             rule.broken
-            for rule in contract_rules.rules(
-                self.contract, as_text=as_text, value_of=lambda c: contract_rules.kept(c, False, as_text=as_text)
-            )
+            for rule in self._rules(as_text=as_text, value_of=lambda c: contract_rules.kept(c, False, as_text=as_text))
         ]
         self.run(
             "create unlogged table {suspect} as select i.ctid as row_id from {incoming} i where {doubts}", suspect=suspect, incoming=incoming,
             doubts=_any(doubts),
         )  # fmt: skip
-        rules = contract_rules.rules(self.contract, as_text=as_text)
+        rules = self._rules(as_text=as_text)
         self.run(
             """create unlogged table {odd} as select i.ctid as row_id, ({broken}) as broken
                  from {suspect} s join {incoming} i on i.ctid = s.row_id cross join lateral {kept} c""",
@@ -302,7 +309,9 @@ class Loader:
             order = sql.SQL(
                 " join (select o.ctid as row_id, row_number() over () as place from {} o) n on n.row_id = b.row_id"
             ).format(incoming)
-        key_broken = [rule.broken for rule in rules if rule.column.name in contract.key]
+        key_broken = [
+            rule.broken for rule in rules if rule.column.name in contract.key and rule.code != contract_rules.SYNTHETIC
+        ]
         usable = (
             sql.SQL("not ({})").format(sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in key_broken))
             if key_broken

@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from orchestration.contracts import Column, Contract
+from orchestration.contracts.model import IDENTIFIERS
 
 Sql = sql.Composable
+#: Rule that an identifier was assigned to somebody. It says nothing of the value's form: as a key, such a value is usable.
+SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +105,36 @@ def typed(column: Column, value: Sql) -> Sql:
     return sql.SQL("({})::{}").format(readable, sql.SQL(column.pg_type))  # type: ignore[arg-type]
 
 
-def rules(contract: Contract, *, as_text: bool, value_of: Callable[[Column], Sql] = kept_name) -> list[Rule]:
+def rules(
+    contract: Contract, *, as_text: bool, synthetic: bool, value_of: Callable[[Column], Sql] = kept_name
+) -> list[Rule]:
     """Every row rule of a contract, for columns of text (`as_text`) or of the contract's own types.
 
+    `synthetic`: whether identifiers that are assigned to nobody are taken in.
     `value_of` says how a column is called: kept values, or, where every text is known to be as Kho keeps it, delivered ones.
     """
     found: list[Rule] = []
     for column in contract.columns:
         found += _rules_of(column, as_text=as_text, value=value_of(column))
+        if column.identifier is not None and not synthetic:
+            found.append(_no_synthetic(column, value_of(column), IDENTIFIERS[column.identifier]))
     return found
+
+
+def _no_synthetic(column: Column, value: Sql, prefixes: Sequence[str]) -> Rule:
+    """The rule that an identifier is not a simulated one."""
+    begins = sql.SQL(" or ").join(sql.SQL("{} ^@ {}").format(value, sql.Literal(prefix)) for prefix in prefixes)
+    # Nearly every real value is below the first of them: one cheap comparison a row instead of all.
+    broken = sql.SQL('{v} is not null and {v} collate "C" >= {first} and ({begins})').format(
+        v=value, first=sql.Literal(min(prefixes)), begins=begins
+    )
+    listed = ", ".join(prefixes)
+    return Rule(
+        SYNTHETIC, column, broken,
+        f"không bắt đầu bằng / not beginning with {listed}",
+        f"{column.label_vi}: mã mô phỏng, {listed} không cấp cho ai; dữ liệu thật thì sửa tại nguồn, chạy thử thì đặt KHO_SYNTHETIC=1",
+        f"{column.name}: a synthetic identifier, {listed} are assigned to nobody; correct real data at the source, set KHO_SYNTHETIC=1 for a trial",
+    )  # fmt: skip
 
 
 def unguarded(contract: Contract, *, as_text: bool) -> list[Column]:

@@ -3,6 +3,13 @@
 Belongs here: how one reaches PostgreSQL and how its schema comes to be. Stays out: what any stage does with it.
 """
 
-from orchestration.warehouse.connections import ROLES, connect, dsn, is_external, sqlalchemy_url
+from orchestration.warehouse.connections import (
+    ROLES,
+    connect,
+    dsn,
+    is_external,
+    refuse_synthetic_outside,
+    sqlalchemy_url,
+)
 
-__all__ = ["ROLES", "connect", "dsn", "is_external", "sqlalchemy_url"]
+__all__ = ["ROLES", "connect", "dsn", "is_external", "refuse_synthetic_outside", "sqlalchemy_url"]

@@ -41,7 +41,8 @@ _DUMP, _DAGSTER_DUMP, _MANIFEST = "kho.dump", "kho_dagster.dump", "manifest.json
 class Manifest:
     """What a backup is: `ledger_seq` and `ledger_mac` (hex) of the head at that moment, SHA-256 of every member.
 
-    `key_id` tells whether a ledger key is the one the chain was made with, without telling the key.
+    `key_id` tells whether a ledger key is the one the chain was made with, without telling the key. `synthetic`: the
+    warehouse took in synthetic data.
     """
 
     format: int
@@ -52,6 +53,7 @@ class Manifest:
     ledger_seq: int
     ledger_mac: str
     key_id: str
+    synthetic: bool = False
     files: dict[str, str] = field(default_factory=dict)
 
 
@@ -68,10 +70,11 @@ def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> M
             row = admin.execute(
                 """select pg_export_snapshot(), (select version_num from kho.schema_version),
                           coalesce((select max(seq) from kho.ledger), 0),
-                          coalesce((select encode(mac, 'hex') from kho.ledger order by seq desc limit 1), '')"""
+                          coalesce((select encode(mac, 'hex') from kho.ledger order by seq desc limit 1), ''),
+                          exists (select from kho.delivery where synthetic)"""
             ).fetchone()
             assert row is not None
-            snapshot, schema_version, seq, mac = row
+            snapshot, schema_version, seq, mac, synthetic = row
             manifest = Manifest(
                 FORMAT,
                 settings.now().isoformat(timespec="seconds"),
@@ -81,6 +84,7 @@ def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> M
                 seq,
                 mac,
                 _key_id(),
+                synthetic,
                 files,
             )
             _dump(connections.parts("admin"), dump, f"--snapshot={snapshot}")
@@ -109,10 +113,17 @@ def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection,
     """Bring a backup back and return its manifest.
 
     `check` gets a connection of kho_release to the restored database and may refuse it.
+    Synthetic data are not brought into an external warehouse.
     Without `replace` a warehouse that holds evidence is refused. The previous one is dropped once the new one stands.
     """
     with _opened(source) as tar:
         manifest = _verified(tar, source)
+        if manifest.synthetic and is_external():
+            raise KhoError(
+                connections.SYNTHETIC_OUTSIDE,
+                "bản sao lưu này là của một kho dữ liệu mô phỏng, kho ngoài (WAREHOUSE_URL) không bao giờ nhận",
+                "this is a backup of a warehouse of synthetic data, which an external one (WAREHOUSE_URL) never takes",
+            )
         if check is not None and not _has_ledger_key(manifest.key_id):
             raise KhoError(
                 "ledger_key",

@@ -14,6 +14,9 @@ from orchestration.errors import KhoError, pg_error
 if TYPE_CHECKING:
     import psycopg
 
+#: Code of the refusal of synthetic data by an external warehouse.
+SYNTHETIC_OUTSIDE = "KH070"
+
 #: Stage roles by short name; `admin` is the server's own administrator, used by init, backup and restore only.
 ROLES = ("admin", "owner", "loader", "transform", "gate", "release", "exchange", "portal", "analyst", "dagster")
 
@@ -24,6 +27,17 @@ DAGSTER_DATABASE = "kho_dagster"
 def is_external() -> bool:
     """Whether the warehouse is one that WAREHOUSE_URL names, rather than the embedded server."""
     return settings.warehouse_url() is not None
+
+
+def refuse_synthetic_outside() -> None:
+    """KhoError KH070 when KHO_SYNTHETIC=1 meets an external warehouse: synthetic data never go there. No server is asked."""
+    if settings.synthetic() and is_external():
+        raise KhoError(
+            SYNTHETIC_OUTSIDE,
+            vi="kho ngoài (WAREHOUSE_URL) không bao giờ nhận dữ liệu mô phỏng: nhận dữ liệu thật thì bỏ KHO_SYNTHETIC, chạy thử thì bỏ WAREHOUSE_URL",
+            en="an external warehouse (WAREHOUSE_URL) never takes synthetic data: unset KHO_SYNTHETIC to take real data, WAREHOUSE_URL to try things out",
+            where={"variable": "KHO_SYNTHETIC"},
+        )
 
 
 def parts(role: str) -> dict[str, str]:

@@ -130,6 +130,19 @@ def test_what_cannot_succeed_is_not_tried_again(
     assert (done.success, asked) == (False, 1)
 
 
+def test_synthetic_data_for_an_external_warehouse_are_a_failure_with_its_reason(
+    instance: dg.DagsterInstance, school: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused before anybody is asked: neither the source nor the warehouse of this test is there."""
+    monkeypatch.setenv("KHO_SYNTHETIC", "1")
+    monkeypatch.setenv("WAREHOUSE_URL", "postgresql://postgres@127.0.0.1:9/kho")
+    done = dg.materialize([landing_asset(school, 2)], instance=instance, raise_on_error=False)
+    (failure,) = [event.step_failure_data.user_failure_data for event in done.all_events if event.is_step_failure]
+    assert failure is not None and failure.metadata["kho/code"].value == "KH070"
+    assert "WAREHOUSE_URL" in (failure.description or "")
+    assert done.asset_materializations_for_node("raw__education__school") == []
+
+
 def test_a_source_with_nothing_new_is_neither_failed_nor_fresh(
     instance: dg.DagsterInstance, school: Contract, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,21 @@ def test_the_exit_code_tells_how_the_night_went(kho: Kho, empty: Any, jobs: Any,
     assert "because" in ran.out
 
 
+def test_a_night_of_synthetic_data_on_an_external_warehouse_does_not_begin(
+    kho: Kho, jobs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It needs no answer of the server to say so: there is none at this address."""
+    jobs(lambda _: pytest.fail("the jobs were run"))
+    monkeypatch.setenv("KHO_HOME", str(tmp_path))
+    monkeypatch.setenv("KHO_SYNTHETIC", "1")
+    monkeypatch.setenv("WAREHOUSE_URL", "postgresql://postgres@127.0.0.1:9/kho")
+    ran = kho("night")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (1, "", 1)
+    assert ran.err.startswith("Lỗi / Error [KH070]: kho ngoài (WAREHOUSE_URL) không bao giờ nhận dữ liệu mô phỏng")
+    assert " / an external warehouse (WAREHOUSE_URL) never takes synthetic data" in ran.err
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_subject_the_night_never_reached_counts_as_failed(kho: Kho, empty: Any, jobs: Any) -> None:
     jobs(record("released", "released"))
     assert kho("night", "--date", "2025-12-01").code == 0

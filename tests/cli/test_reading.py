@@ -12,7 +12,8 @@ Kho = Callable[..., Any]
 
 def test_status_as_json(kho: Kho, province: Any) -> None:
     found = kho("status", "--json").json
-    assert set(found) == {"datasets", "subjects", "obligations", "portal"}
+    assert set(found) == {"synthetic", "datasets", "subjects", "obligations", "portal"}
+    assert found["synthetic"] is False
     units = next(d for d in found["datasets"] if d["dataset"] == "home_affairs.unit_e2")
     assert {k: units[k] for k in ("agency", "last_delivery", "received", "accepted", "quarantined", "state")} == {
         "agency": "home_affairs", "last_delivery": 2, "received": 10, "accepted": 8, "quarantined": 2, "state": "fresh",
@@ -34,6 +35,13 @@ def test_status_for_people_is_whole_and_plain_in_a_pipe(kho: Kho, province: Any)
     assert "bị giữ / held" in ran.out and "mới / fresh" in ran.out
     assert "Y tế bị giữ: Mã xã phải có trong danh mục (14) / health is held: commune (14)" in ran.out
     assert unicodedata.is_normalized("NFC", ran.out)
+
+
+def test_status_says_first_of_all_that_nothing_of_it_is_real(kho: Kho, province: Any, monkeypatch: Any) -> None:
+    said = "Dữ liệu mô phỏng / Synthetic data"
+    assert said not in kho("status").out
+    monkeypatch.setattr("orchestration.status.is_synthetic", lambda: True)
+    assert kho("status").out.startswith(said) and kho("status", "--json").json["synthetic"] is True
 
 
 def test_status_tells_what_is_owed_and_what_is_open(kho: Kho, warehouse: Any, outward: Any) -> None:

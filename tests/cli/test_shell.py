@@ -42,8 +42,8 @@ def test_starting_imports_nothing_heavy(warehouse: Path, arguments: list[str], a
     "command", [*COMMANDS, "contract list", "release diff", "delivery confirm", "ledger verify", *EXCHANGE]
 )
 def test_every_help_is_in_two_languages(kho: Kho, command: str) -> None:
-    if command == "dbt":
-        pytest.skip("the help of `kho dbt` is dbt's own")
+    if command in ("dbt", "simulate"):
+        pytest.skip("this help is that of the program to which everything is handed over")
     ran = kho(*command.split(), "--help")
     assert ran.code == 0 and ran.out.startswith("Cách dùng / Usage: kho ")
     assert " / " in "".join(ran.out.splitlines()[2:5])

@@ -51,6 +51,20 @@ MISTAKES = {
         1,
         f"{PROPERTIES}[phone].customProperties[kho.unitt]",
     ),
+    "unknown kind of identifier": (
+        "        classification: shared\n      - name: opened_on",
+        "        classification: shared\n        customProperties: [{property: kho.identifier, value: tax_code}]\n"
+        "      - name: opened_on",
+        1,
+        f"{PROPERTIES}[phone].customProperties[kho.identifier].value",
+    ),
+    "identifier that is no text": (
+        "        classification: open\n      - name: is_active",
+        "        classification: open\n        customProperties: [{property: kho.identifier, value: personal_id}]\n"
+        "      - name: is_active",
+        1,
+        f"{PROPERTIES}[opened_on].customProperties[kho.identifier].value",
+    ),
     "no key": ("        primaryKey: true\n        primaryKeyPosition: 1\n", "", -7, PROPERTIES),
     "key not required": (
         "        required: true\n        classification: open\n        logicalTypeOptions",

@@ -82,6 +82,19 @@ def test_model_of_a_workbook_contract(contracts: dict[str, Contract]) -> None:
     assert line.strip() == "- name: level"
 
 
+def test_identifiers_are_declared(contracts: dict[str, Contract]) -> None:
+    assert {
+        f"{contract.id}.{column.name}": column.identifier
+        for contract in contracts.values()
+        for column in contract.columns
+        if column.identifier is not None
+    } == {
+        "enterprise_registry.enterprise.enterprise_code": "enterprise_code",
+        "health.licence.responsible_id": "personal_id",
+    }
+    assert model.IDENTIFIERS == {"personal_id": ("097", "098", "099"), "enterprise_code": ("99",)}
+
+
 def test_keys_are_in_key_order(contracts: dict[str, Contract]) -> None:
     assert contracts["home_affairs.link_e1_e2"].key == ("from_code", "to_code")
 

@@ -42,6 +42,7 @@ def column(name: str, pg_type: str = "text", **given: Any) -> Column:
             "format",
             "default",
             "unit",
+            "identifier",
         )
     )
     fixed = {"name": name, "source_name": name.upper(), "headers": (), "pg_type": pg_type, "label_vi": f"Cột {name}"}

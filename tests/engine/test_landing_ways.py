@@ -35,10 +35,12 @@ COLUMNS = [
     column("detail", "jsonb"),
     column("short", min_length=2, max_length=4),
     column("free", required=True),
+    column("who", identifier="personal_id"),
 ]
 GOOD = {
     "title": "Trạm y tế", "mark": "2020", "level": "1", "price": "12.5", "share": "0.25", "born": "2025-01-31", "seen": "2025-01-31T08:00:00+07:00",
     "noted": "2025-01-31 08:00:00", "is_on": "true", "token": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "detail": '{"a": 1}', "short": "abc", "free": "tự do",
+    "who": "024099000111",
 }  # fmt: skip
 #: Spellings that one way might read differently from the other. What comes of them is not said here, only that it is one thing.
 ODD: dict[str, list[str | None]] = {
@@ -71,6 +73,7 @@ ODD: dict[str, list[str | None]] = {
     "detail": ['{"a":1}', '{"a": 1, "a": 2}', "null", "[]", "{", '"\\u0000"'],
     "short": ["a", "ab", "abcd", "abcde", "  ab  ", "", None, "a\u0302b"],
     "free": ["\\N", "\\.", '"', ",", "'", "", None, " ", "NULL", "a\r\nb", "=1+1", "x" * 5000],
+    "who": ["097099000111", " 098099000111", "\u00a0099099000111 ", "09", "97099000111", "", None],
     "code": ["002 ", " 003", "04", "", None, "٠٠١", "0001"],
 }
 CASES: list[tuple[str, str | None]] = [(name, text) for name, texts in ODD.items() for text in texts]

@@ -30,6 +30,8 @@ _NOT_SQL = re.compile(r"--[^\n]*|/\*.*?\*/|\{#.*?#\}|\{\{.*?\}\}|\{%.*?%\}", re.
 _AGENCY, _SYSTEM = "orchestration.components.Agency", "orchestration.components.NationalSystem"
 #: Component -> the attribute that names its folder.
 _COMPONENTS = {_AGENCY: "agency", _SYSTEM: "system"}
+#: Kind of identifier -> values of its form: a pattern that takes them, and not just any text, is of that kind.
+_FORMS = {"personal_id": ("024099000111",), "enterprise_code": ("2300000001", "2300000001-001")}
 _PRESENT = "expect_column_values_to_not_be_null"
 
 
@@ -131,6 +133,7 @@ def _component(path: Path) -> str:
 
 
 def _dataset(root: Path, project: Project, contract: Contract) -> Iterator[str]:
+    yield from _identifiers(root, contract)
     folder = f"dbt_project/models/staging/{contract.agency}"
     model = f"stg_{contract.agency}__{contract.dataset}"
     sources = f"{folder}/_{contract.agency}__sources.yml"
@@ -169,6 +172,17 @@ def _dataset(root: Path, project: Project, contract: Contract) -> Iterator[str]:
             yield f"{described.file}: {model}.{column} is not described: describe it"
         for column in sorted(described.columns.keys() - produced):
             yield f"{described.file}: {model}.{column} is not selected: take it out, or select it in {model}.sql"
+
+
+def _identifiers(root: Path, contract: Contract) -> Iterator[str]:
+    """A column of identifiers that does not say so would let simulated ones pass for real."""
+    for column in contract.columns:
+        for kind, forms in _FORMS.items():
+            taken = [bool(column.pattern and re.fullmatch(column.pattern, text)) for text in (*forms, "Tên")]
+            of_persons = column.is_personal or kind != "personal_id"
+            if taken == [True] * len(forms) + [False] and of_persons and column.identifier != kind:
+                place = f"{_below(root, contract.path)}:{column.line}"
+                yield f"{place}: {column.name} takes identifiers of kind {kind}: declare kho.identifier: {kind}"
 
 
 def _source(contract: Contract, source: Described, expected_file: str) -> Iterator[str]:

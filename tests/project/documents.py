@@ -89,7 +89,7 @@ def kho_problem(words: list[str]) -> str:
             return f"{' '.join(path)} has no command {rest[0]}"
         command, path, rest = found, [*path, rest[0]], rest[1:]
         context = click.Context(command, parent=context, info_name=path[-1])
-    if command.context_settings.get("ignore_unknown_options"):  # psql and dbt: the rest is theirs
+    if command.context_settings.get("ignore_unknown_options"):  # psql, dbt, simulate: the rest is theirs
         return ""
     if isinstance(command, click.Group) and "--help" not in rest:
         return f"{' '.join(path)} needs a command"

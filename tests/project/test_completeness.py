@@ -23,6 +23,7 @@ AGENCY = "land_office"
 NEW_CONTRACT = f"assets/agencies/{AGENCY}/example.yaml"
 STAGING = "dbt_project/models/staging"
 FACILITY = "assets/agencies/health/facility.yaml"
+LICENCE = "assets/agencies/health/licence.yaml"
 FACILITY_SQL = f"{STAGING}/health/stg_health__facility.sql"
 FACILITY_YML = f"{STAGING}/health/stg_health__facility.yml"
 SOURCES = f"{STAGING}/health/_health__sources.yml"
@@ -75,6 +76,13 @@ PLANTS = {
         "        logicalType: string\n        physicalType: text\n        classification: shared\n"
         "      - name: phone\n",
         f"fax of {FACILITY}:",
+    ),
+    "personal identifier not declared": (LICENCE, "kho.identifier", "identifier", "declare kho.identifier: personal_id"),
+    "enterprise code declared as another": (
+        "assets/national/enterprise_registry/enterprise.yaml",
+        "value: enterprise_code}",
+        "value: personal_id}",
+        "enterprise_code takes identifiers of kind enterprise_code",
     ),
     "personal column leaves raw": (FACILITY_SQL, "phone,", "phone,", "phone is personal: take it out"),
     "nothing reads staging": (
