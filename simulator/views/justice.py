@@ -49,7 +49,7 @@ EVENT = View(
         *dirt.communes("noi_dang_ky"),
         Dirt("duplicate"),
         Dirt("conflict", "ngay_sinh"),
-    ),  # fmt: skip
+    ),
     person={"so_giay_to": "person", "so_giay_to_lien_quan": "other_person"},
 )
 

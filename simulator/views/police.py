@@ -37,7 +37,7 @@ PERSON = View(
         Dirt("text_tone", "ho_ten"),
         Dirt("text_iy", "ho_ten"),
         Dirt("phone_old", "so_dien_thoai"),
-    ),  # fmt: skip
+    ),
     person="so_dinh_danh",
 )
 
