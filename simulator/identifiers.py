@@ -20,13 +20,13 @@ _AREA = {"24": "0204", "27": "0222"}
 _BASE36 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
-def spread(ids: Ids, size: int, factor: int = 1_000_003, start: int = 0) -> Ints:
+def spread(ids: Ids, size: int, factor: int = 1_000_003, start: int | Ids = 0) -> Ints:
     """Ids below `size` dealt over the same numbers without collision, so that neighbours look unalike.
 
     `factor` must have no divisor in common with `size`.
     """
     assert np.gcd(factor, size) == 1
-    return ((np.asarray(ids, np.int64) * factor + start) % size).astype(np.int64)
+    return np.asarray((np.asarray(ids, np.int64) * factor + start) % size, np.int64)
 
 
 def personal_ids(ranks: Ids, years: Ids, male: Bools) -> Any:
@@ -34,9 +34,9 @@ def personal_ids(ranks: Ids, years: Ids, male: Bools) -> Any:
 
     `ranks`: a number below 3,000,000 that no other person of that year and sex has.
     """
-    serial = spread(ranks, 3_000_000, start=717_171)
     years = np.asarray(years, np.int64)
     sex = (years - 1900) // 100 * 2 + np.where(male, 0, 1)
+    serial = spread(ranks, 3_000_000, start=years * 104_729 + sex * 71_171)  # each group begins elsewhere
     number = (97 + serial // 1_000_000) * 10**9 + sex * 10**8 + (years % 100) * 10**6 + serial % 1_000_000
     return padded(number, 12)
 

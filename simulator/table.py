@@ -209,3 +209,10 @@ def joined(*parts: Any) -> Any:
     import pyarrow.compute as pc
 
     return pc.binary_join_element_wise(*parts, "")
+
+
+def some_of(valid: Bools, values: Any) -> Any:
+    """Arrow values, null where not `valid`."""
+    import pyarrow.compute as pc
+
+    return pc.if_else(pa.array(np.asarray(valid)), values, pa.scalar(None, values.type))

@@ -9,7 +9,21 @@ from importlib import import_module
 
 from simulator.table import Table
 
-DOMAINS = ("registers",)
+DOMAINS = (
+    "registers",
+    "civil",
+    "land",
+    "land_flows",
+    "health",
+    "environment",
+    "economy",
+    "budget",
+    "education",
+    "science",
+    "governance",
+    "procedures",
+    "smart_city",
+)
 
 
 def all_tables() -> list[type[Table]]:
