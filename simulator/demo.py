@@ -36,9 +36,9 @@ EXPECTED = {1: 3, 2: 3, 3: 3}  # `kho night`: 3 because something is behind: fir
 def main() -> int:
     """Run the demo; 0 when each night ended as the story says."""
     home = Path(os.environ.get("KHO_HOME") or ".kho").resolve()
-    if os.environ.get("WAREHOUSE_URL") and os.environ.get("KHO_DEMO_EXTERNAL") != "1":
-        return _refuse("WAREHOUSE_URL trỏ tới kho ngoài: bản trình diễn chỉ chạy trên kho nhúng (KHO_DEMO_EXTERNAL=1 để cho phép)",
-                       "WAREHOUSE_URL names an external warehouse: the demo runs on the embedded one only (KHO_DEMO_EXTERNAL=1 allows it)")  # fmt: skip
+    if os.environ.get("WAREHOUSE_URL"):
+        return _refuse("WAREHOUSE_URL trỏ tới kho ngoài: dữ liệu mô phỏng chỉ vào kho nhúng",
+                       "WAREHOUSE_URL names an external warehouse: synthetic data goes into the embedded one only")  # fmt: skip
     marker = home / "demo"
     if (home / "postgres").exists() and not marker.exists():
         return _refuse(f"{home} đã có một kho không phải của bản trình diễn: hãy đặt KHO_HOME khác",
@@ -56,7 +56,7 @@ def main() -> int:
     marker.mkdir(parents=True)
     _title("Chuẩn bị kho và hệ thống của các cơ quan", "The warehouse and the agencies' systems start")
     with subprocess.Popen(
-        [sys.executable, "-m", "simulator", "serve", "--home", str(marker), "--first-night", FIRST_NIGHT.isoformat()],
+        [sys.executable, "-m", "simulator", "serve", "--home", str(marker), "--scale", "0.01"],
         env=environment,
     ) as agencies:
         try:

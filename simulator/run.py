@@ -17,18 +17,16 @@ import os
 import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from simulator import education, home_affairs
-from simulator.clock import FIRST_NIGHT
-from simulator.faults import FaultPlan
-from simulator.health import HealthSystem
 from simulator.ministry import Ministry, MinistryFaults
-from simulator.registry import Registry
-from simulator.truth import NIGHTS, Night, Province
+from simulator.story import education, home_affairs
+from simulator.story.faults import FaultPlan
+from simulator.story.health import HealthSystem
+from simulator.story.nights import Night, Story
+from simulator.story.registry import Registry
 
 SEED = 24
 CAN_BE_DOWN = ("health", "enterprise_registry", "ministry")
@@ -47,7 +45,6 @@ class ProvinceInABox:
         seed: int = SEED,
         scale: float = 1.0,
         *,
-        first_night: date = FIRST_NIGHT,
         faults: FaultPlan | None = None,
         ministry_faults: MinistryFaults | None = None,
     ) -> None:
@@ -55,13 +52,13 @@ class ProvinceInABox:
         seed (`FaultPlan()`, `MinistryFaults()` mean none).
         """
         self.home = Path(home).resolve()
-        self.seed, self.scale, self.first_night = seed, scale, first_night
+        self.seed, self.scale = seed, scale
         self.health = HealthSystem(self.home / "health")
         plan = FaultPlan.seeded(seed) if faults is None else faults
         self.registry = Registry(self.home / "enterprise_registry" / "record.jsonl", plan)
         upstream = MinistryFaults.mild(seed) if ministry_faults is None else ministry_faults
         self.ministry = Ministry(self.home / "ministry", (), upstream)
-        self.province: Province
+        self.story: Story
         self._home_affairs = self.home / "home_affairs"
         self._education = self.home / "education"
         self._number = 0
@@ -81,17 +78,18 @@ class ProvinceInABox:
             "KHO_NATIONAL_HEALTH_KEY": self.ministry.key,
             "KHO_NATIONAL_HEALTH_SECRET": self.ministry.secret,
             "KHO_EXCHANGE_SETTLE": "0.5",
+            "KHO_SYNTHETIC": "1",
         }
 
     @property
     def truth(self) -> Night:
         """The truth of the present night."""
-        return self.province.night(self._number)
+        return self.story.night(self._number)
 
     @property
     def refused(self) -> list[str]:
         """Numbers of the licences whose last version the ministry refuses, as of the present night."""
-        return self.province.refused_upstream(self._number)
+        return self.story.refused_upstream(self._number)
 
     def start(self) -> None:
         """Start everything with night 1; on failure nothing is left running."""
@@ -99,8 +97,8 @@ class ProvinceInABox:
         try:
             with ThreadPoolExecutor(1) as pool:  # PostgreSQL makes its cluster while the province is being thought up
                 cluster = pool.submit(self.health.prepare)
-                self.province = Province(self.seed, self.scale, self.first_night)
-                first = self.province.night(1)
+                self.story = Story(self.seed, self.scale)
+                first = self.story.night(1)
                 home_affairs.clear(self._home_affairs)
                 education.clear(self._education)
                 shutil.rmtree(self.ministry.home, ignore_errors=True)
@@ -117,10 +115,10 @@ class ProvinceInABox:
     def night(self, number: int) -> Night:
         """Move on to a night, through those between; returns its truth. The present night: nothing happens."""
         with self._lock:
-            if number not in NIGHTS or number < self._number:
+            if number < self._number:
                 raise ValueError(f"Không thể về đêm {number} / Cannot go to night {number} from night {self._number}")
             for coming in range(self._number + 1, number + 1):
-                self._move(self.province.night(coming))
+                self._move(self.story.night(coming))
             return self.truth
 
     def down(self, agency: str) -> None:
@@ -169,7 +167,7 @@ class ProvinceInABox:
         home_affairs.deliver(self._home_affairs, night)
         education.deliver(self._education, night)
         self.registry.show(night)
-        self.ministry.know(self.province.known_upstream(night.number))
+        self.ministry.know(self.story.known_upstream(night.number))
 
 
 def write_json(path: Path, content: object) -> None:

@@ -14,16 +14,21 @@ from functools import cache
 from itertools import accumulate
 from pathlib import Path
 
-from simulator import datasets as ds
-
 DATA = Path(__file__).parent / "data" / "admin_units"
 FILES = {
-    ds.UNIT_E0.id: "units_e0_before_2024-12.csv",
-    ds.UNIT_E1.id: "units_e1_2025-01-01.csv",
-    ds.UNIT_E2.id: "units_e2_2025-07-01.csv",
-    ds.LINK_E0_E1.id: "xwalk_e0_e1.csv",
-    ds.LINK_E1_E2.id: "xwalk_e1_e2.csv",
+    "unit_e0": "units_e0_before_2024-12.csv",
+    "unit_e1": "units_e1_2025-01-01.csv",
+    "unit_e2": "units_e2_2025-07-01.csv",
+    "link_e0_e1": "xwalk_e0_e1.csv",
+    "link_e1_e2": "xwalk_e1_e2.csv",
 }
+# What the columns of the files are called here; the others keep their names.
+_NAMES = {"ward": "ward_name", "district": "district_name", "lat": "latitude", "lon": "longitude"}
+_LINKS = {
+    "link_e0_e1": {"e0_code": "from_code", "e0_name": "from_name", "e1_code": "to_code", "e1_name": "to_name"},
+    "link_e1_e2": {"e1_code": "from_code", "e1_name": "from_name", "e1_district": "from_district",
+                   "e1_province_code": "from_province_code", "e2_code": "to_code", "e2_name": "to_name"},
+}  # fmt: skip
 # Epoch e1 began a month earlier in Bắc Ninh (Resolution 1255) than in Bắc Giang (Resolution 1191).
 E1_STARTS = {"27": date(2024, 12, 1), "24": date(2025, 1, 1)}
 E2_STARTS = date(2025, 7, 1)
@@ -31,11 +36,12 @@ _NUMERIC_SCALE = {"area_km2": Decimal("0.01"), "latitude": Decimal("0.00001"), "
 _TYPES = ("Thành phố ", "Thị trấn ", "Thị Xã ", "Thị xã ", "Phường ", "Huyện ", "Xã ")
 
 
-def reference_rows(dataset: str) -> list[dict[str, object]]:
-    """Rows of one reference file under the contract's names, in its order; numbers as Decimal of the column's scale."""
-    names = {source: name for name, source in ds.DATASETS[dataset].columns.items()}
-    with open(DATA / FILES[dataset], encoding="utf-8", newline="") as file:
-        return [{names[k]: _typed(names[k], v) for k, v in row.items()} for row in csv.DictReader(file)]
+def reference_rows(file: str) -> list[dict[str, object]]:
+    """Rows of one reference file (a key of `FILES`), in its order; numbers as Decimal of the column's scale."""
+    names = _LINKS.get(file, _NAMES)
+    with open(DATA / FILES[file], encoding="utf-8", newline="") as opened:
+        rows = [{names.get(name, name): text for name, text in row.items()} for row in csv.DictReader(opened)]
+    return [{name: _typed(name, text) for name, text in row.items()} for row in rows]
 
 
 def _typed(column: str, text: str) -> object:
@@ -51,11 +57,11 @@ class Units:
     """Places of the province. A place is named by its oldest code (e0), from which the later ones follow."""
 
     def __init__(self) -> None:
-        self.e0 = {str(row["ward_code"]): row for row in reference_rows(ds.UNIT_E0.id)}
-        self.e1 = {str(row["ward_code"]): row for row in reference_rows(ds.UNIT_E1.id)}
-        self.e2 = {str(row["ward_code"]): row for row in reference_rows(ds.UNIT_E2.id)}
-        self._next1 = {str(row["from_code"]): str(row["to_code"]) for row in reference_rows(ds.LINK_E0_E1.id)}
-        self._next2 = {str(row["from_code"]): str(row["to_code"]) for row in reference_rows(ds.LINK_E1_E2.id)}
+        self.e0 = {str(row["ward_code"]): row for row in reference_rows("unit_e0")}
+        self.e1 = {str(row["ward_code"]): row for row in reference_rows("unit_e1")}
+        self.e2 = {str(row["ward_code"]): row for row in reference_rows("unit_e2")}
+        self._next1 = {str(row["from_code"]): str(row["to_code"]) for row in reference_rows("link_e0_e1")}
+        self._next2 = {str(row["from_code"]): str(row["to_code"]) for row in reference_rows("link_e1_e2")}
         self.places = list(self.e0)
         # Firms and clinics gather in towns: a ward weighs four times, a township twice as much as a rural commune.
         names = [str(row["ward_name"]) for row in self.e0.values()]
@@ -118,3 +124,8 @@ class Units:
 def units() -> Units:
     """The units, read once."""
     return Units()
+
+
+def commune_names_today() -> dict[str, str]:
+    """Code -> name of the 99 communes, for the agencies' own code lists."""
+    return {code: str(row["ward_name"]) for code, row in units().e2.items()}

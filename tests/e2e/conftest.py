@@ -84,7 +84,7 @@ def nights() -> Iterator[Nights]:
         "KHO_TEST_NETWORK_LOG": str(home / "network.log"),
     }
     seen = Nights(home, environment)
-    with ProvinceInABox(home / "box", seed=7, scale=0.1, first_night=FIRST) as box:
+    with ProvinceInABox(home / "box", seed=7, scale=0.01) as box:
         environment |= box.env
         assert seen.kho("init").returncode == 0
         for number in (1, 2, 3):
@@ -94,7 +94,7 @@ def nights() -> Iterator[Nights]:
             seen.exit[number], seen.output[number] = done.returncode, done.stdout + done.stderr
             seen.status[number] = json.loads(seen.kho("status", "--json").stdout)
             seen.live[number] = seen.tables()
-            seen.truth[number] = box.province.night(number)
+            seen.truth[number] = box.story.night(number)
             seen.refused[number] = set(box.refused)
             seen.upstream[number] = box.ministry.record.licences()
             seen.published[number] = seen.portal()

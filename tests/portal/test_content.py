@@ -5,11 +5,12 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from orchestration.portal.content import Content, findings
-from simulator import entities, people
+from simulator.table import Province
 
 FOUND = {
     "personal_id": (
@@ -135,11 +136,11 @@ def test_tax_codes_of_enterprises_are_no_telephones_where_they_are_declared() ->
 def names() -> list[str]:
     """2,000 names as the simulated agencies have them."""
     rng = random.Random(20251121)
-    kinds = [kind[-1] for kind in entities._FACILITY_KINDS.values()]
-    words = [people.person_name(rng) for _ in range(40)]
+    kinds = ["Trạm Y tế", "Phòng khám đa khoa", "Phòng khám chuyên khoa", "Trung tâm Y tế", "Bệnh viện Đa khoa"]
+    words = Province(24, 0.001).people.names(np.arange(40)).to_pylist()
     found = []
     for _ in range(2000):
-        title = rng.choice([*(kind.split("{")[0].strip() for kind in kinds), "Trường Tiểu học", "Công ty TNHH"])
+        title = rng.choice([*kinds, "Trường Tiểu học", "Công ty TNHH"])
         number = rng.choice(["", f" số {rng.randint(1, 30)}", f" {rng.randint(1, 999)}", f" cơ sở {rng.randint(1, 9)}"])
         street = rng.choice(["", f", {rng.randint(1, 400)}/{rng.randint(1, 20)} đường {rng.choice(words)}"])
         found.append(f"{title} {rng.choice(words)}{number}{street}")

@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from simulator import datasets as ds
 from simulator.ministry import Fault, Ministry, MinistryFaults, Record
 from simulator.run import ProvinceInABox
-from simulator.truth import Province
+from simulator.story import datasets as ds
+from simulator.story.nights import Story
 
 from .ministry_client import ASK, BUCKETS, DELETE, LIST, LOST, SEND, Client, client_of, item, wait_for
 
@@ -294,7 +294,7 @@ def test_two_licences_are_refused_and_one_of_them_is_mended(tmp_path):
 
 @pytest.mark.parametrize(("seed", "scale"), [(24, 1.0), (24, 0.1), (0, 0.05), (1, 0.05), (2, 0.07)])
 def test_the_ministrys_list_lacks_exactly_the_refused_ones(seed, scale):
-    province, same = Province(seed, scale), Province(seed, scale)
+    province, same = Story(seed, scale), Story(seed, scale)
     assert [same.refused_upstream(n) for n in (3, 2, 1)] == [province.refused_upstream(n) for n in (3, 2, 1)]
     for night in (1, 2, 3):
         known, rows = province.known_upstream(night), province.night(night).rows[ds.LICENCE.id]

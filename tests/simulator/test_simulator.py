@@ -31,21 +31,21 @@ import pytest
 from python_calamine import CalamineWorkbook
 from stdnum.vn import mst
 
-from simulator import datasets as ds
-from simulator import education, health, home_affairs
-from simulator.faults import Fault, FaultPlan
-from simulator.registry import LIST_PATH, Registry, wire_record
 from simulator.run import ProvinceInABox
-from simulator.truth import Province
+from simulator.story import datasets as ds
+from simulator.story import education, health, home_affairs
+from simulator.story.faults import Fault, FaultPlan
+from simulator.story.nights import Story
+from simulator.story.registry import LIST_PATH, Registry, wire_record
 from simulator.units import DATA, FILES, units
 
-SCALE = 0.1
+SCALE = 0.02
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def province() -> Province:
-    return Province(24, SCALE)
+def province() -> Story:
+    return Story(24, SCALE)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +88,7 @@ def read_health(url: str) -> dict[str, list[dict]]:
 
 
 def test_same_seed_same_province_and_bytes():
-    one, two, other = Province(24, SCALE), Province(24, SCALE), Province(25, SCALE)
+    one, two, other = Story(24, SCALE), Story(24, SCALE), Story(25, SCALE)
     for number in (1, 2, 3):
         assert one.night(number) == two.night(number)
         for dataset in home_affairs.STEMS:
@@ -99,17 +99,17 @@ def test_same_seed_same_province_and_bytes():
 
 
 def test_sizes_at_full_scale():
-    night = Province().night(1)
+    night = Story().night(1)
     sizes = {name: len(night.views[name]) for name in (ds.FACILITY.id, ds.LICENCE.id, ds.ENTERPRISE.id)}
-    assert sizes == {ds.FACILITY.id: 420, ds.LICENCE.id: 520, ds.ENTERPRISE.id: 3000}
+    assert sizes == {ds.FACILITY.id: 1409, ds.LICENCE.id: 1747, ds.ENTERPRISE.id: 45_000}
     assert len(night.views[ds.SCHOOL.id]) == 1221 + 2  # two copies
     assert len(night.rows[ds.UNIT_E2.id]) == 99
     ties = Counter(row["changed_at"] for row in night.rows[ds.ENTERPRISE.id])
     assert max(ties.values()) > 500, "more enterprises share one time of change than fit on a page"
     stale = [r for r in night.rows[ds.ENTERPRISE.id] if r["changed_at"].date().isoformat() < "2025-07-01"]
-    assert 0.15 < len(stale) / 3000 < 0.35
-    with pytest.raises(ValueError, match="0.05"):
-        Province(scale=0.01)
+    assert 0.15 < len(stale) / 45_000 < 0.35
+    with pytest.raises(ValueError, match=r"0\.001"):
+        Story(scale=0.0001)
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -195,7 +195,7 @@ def test_csv_folder(nights):
         "links_e1_e2": ["20261120", "20261122"],
     }
     for dataset, stem in home_affairs.STEMS.items():
-        assert (folder / f"{stem}_20261120.csv").read_bytes() == (DATA / FILES[dataset]).read_bytes()
+        assert (folder / f"{stem}_20261120.csv").read_bytes() == (DATA / FILES[dataset.partition(".")[2]]).read_bytes()
     for stem, day in (("units_e0", "20261121"), ("links_e1_e2", "20261122")):
         assert (folder / f"{stem}_{day}.csv").read_bytes() == (folder / f"{stem}_20261120.csv").read_bytes()
     first, second = (
@@ -215,11 +215,11 @@ def by_key(dataset: str, rows: list[dict]) -> dict:
 
 
 def test_health_database_follows_the_nights(nights):
-    province = nights["box"].province
+    province = nights["box"].story
     for number in (1, 3):
         for dataset in health.TABLES:
             assert by_key(dataset, nights[number][dataset]) == by_key(dataset, province.night(number).views[dataset])
-    assert nights["psql"].stdout.strip() == "42"
+    assert int(nights["psql"].stdout) == len(province.night(1).views[ds.FACILITY.id])
     assert any(len(row["commune_code"]) == 4 for row in nights[1][ds.FACILITY.id])
     assert any(row["bed_count"] == -5 for row in nights[3][ds.FACILITY.id])
     assert max(row["updated_at"] for row in nights[3][ds.FACILITY.id]).isoformat() == "2026-11-21T17:30:00+07:00"
@@ -278,7 +278,7 @@ def test_workbook_holds_the_view(nights):
     for number, day in ((1, "20261120"), (2, "20261121"), (3, "20261122")):
         header, rows = grid(workbook(nights, day))
         leaf = {plain(text): text for text in header}
-        view = nights["box"].province.night(number).views[ds.SCHOOL.id]
+        view = nights["box"].story.night(number).views[ds.SCHOOL.id]
         assert len(rows) == len(view)
         found = Counter(
             (row[leaf["Mã trường"]] or None, plain(row[leaf["Tên trường"]]), str(row[leaf["Mã xã"]]).removesuffix(".0"))
@@ -359,9 +359,11 @@ def registry(tmp_path, province):
 def test_registry_pages_hold_the_view(registry, province):
     client = Client(registry)
     token = client.token()
-    pages = [client.get(token, page=page, size=120) for page in (1, 2, 3, 4)]
-    assert [len(page["data"]) for page in pages] == [120, 120, 60, 0]
-    assert {(p["error_code"], p["tongSo"]) for p in pages} == {("00", "300")}
+    total = len(province.night(1).views[ds.ENTERPRISE.id])
+    whole, rest = divmod(total, 120)
+    pages = [client.get(token, page=page, size=120) for page in range(1, whole + 3)]
+    assert [len(page["data"]) for page in pages] == [120] * whole + [rest, 0]
+    assert {(p["error_code"], p["tongSo"]) for p in pages} == {("00", str(total))}
     records = [record for page in pages for record in page["data"]]
     assert all(isinstance(value, str) for record in records for value in record.values())
     assert [(r["NgayThayDoi"], r["MaSoDN"]) for r in records] == sorted(
@@ -483,7 +485,7 @@ def test_serve_moves_and_stops_cleanly(tmp_path):
 
 
 def test_truth_on_the_command_line(province):
-    told = json.loads(cli("truth", "--night", 2, "--dataset", ds.SCHOOL.id, "--scale", SCALE, "--json").stdout)[
+    told = json.loads(cli("expected", "--night", 2, "--dataset", ds.SCHOOL.id, "--scale", SCALE, "--json").stdout)[
         ds.SCHOOL.id
     ]
     assert [row["school_code"] for row in told["rows"]] == [
