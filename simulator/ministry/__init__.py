@@ -1,9 +1,9 @@
 """The ministry's health system: the national system at the far end to which the province owes its facility licences.
 
-Purpose: an independent receiver with a memory of its own. What it was told, what it applied and what it answered can be
-read from its record, so that a message lost, doubled or sent out of order by the sender is seen there.
-Belongs here: the wire (`server`), the five services and their refusals (`services`), the record (`record`), what goes
-wrong when (`faults`), running it as a process of its own (`command`).
+Purpose: one of the national systems, on their common base (`simulator.national`), which keeps its record and carries
+out its faults.
+Belongs here: its address (`server`), the five services and their refusals (`services`), its licences in the record
+(`record`), which faults it has (`faults`), running it as a process of its own (`command`).
 Stays out: what the province's licences are (`truth`), who sends them.
 
     with Ministry(home, facilities={"24001"}) as ministry:

@@ -6,8 +6,6 @@ Belongs here: the commands `ministry` and `tamper`. Stays out: what they do (`se
 from __future__ import annotations
 
 import json
-import signal
-import threading
 from pathlib import Path
 
 import click
@@ -15,7 +13,7 @@ import click
 from simulator.ministry.faults import MinistryFaults
 from simulator.ministry.record import Record
 from simulator.ministry.server import Ministry
-from simulator.run import write_json
+from simulator.national.command import run, text_of
 
 READY = "ministry.json"
 _HOME = click.option(
@@ -28,7 +26,7 @@ _HOME = click.option(
 
 def read_faults(text: str) -> MinistryFaults:
     """A fault plan from the text of an option: JSON itself, or the name of a file of it."""
-    return MinistryFaults.read(text if text.lstrip().startswith("{") else Path(text))
+    return MinistryFaults.read(text_of(text))
 
 
 @click.command()
@@ -61,25 +59,14 @@ def ministry(
     """
     if (facilities is None) != any_facility:
         raise click.UsageError("Cần đúng một trong / Exactly one is needed: --facilities, --any-facility")
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
-    ready = home / READY
-    ready.unlink(missing_ok=True)
     known = facilities.read_text(encoding="utf-8").split() if facilities else None
     try:
         plan = read_faults(faults) if faults else None
-        service = Ministry(home, known, plan, port, key=key, secret=secret)
-        with service:
-            write_json(ready, {"url": service.base, "key": service.key, "secret": service.secret})
-            click.echo(f"Sẵn sàng / Ready: {ready}")
-            stopping.wait()
+        run(Ministry(home, known, plan, port, key=key, secret=secret), home / READY)
     except (ValueError, OSError) as error:
         problem = str(error)
     else:
         return
-    finally:
-        ready.unlink(missing_ok=True)
     raise click.ClickException(problem)
 
 

@@ -17,7 +17,7 @@ from collections.abc import Container
 from datetime import datetime
 from typing import Any
 
-from simulator.ministry.record import FIELDS, KEY, Writing
+from simulator.ministry.record import FIELDS, KEY, KIND, Writing
 
 SEND, DELETE = "DongBoGiayPhepKCB", "HuyGiayPhepKCB"
 ASK, BUCKETS, LIST = "TraCuuThongDiep", "DoiSoatGiayPhepKCB", "DanhSachGiayPhepKCB"
@@ -117,11 +117,11 @@ def _apply(
         key, message_id = item.get(KEY, ""), item.get("MaThongDiep", "")
         code = "99" if first is not None and position >= first else _judge(operation, item, known, writing)
         if code == "00" and operation == "delete":
-            writing.remove(key, message_id)
+            writing.remove(KIND, key, message_id)
         elif code == "00":
-            writing.put(operation, key, {name: item.get(name, "") for name in FIELDS}, message_id)
+            writing.put(KIND, operation, key, {name: item.get(name, "") for name in FIELDS}, message_id)
         else:
-            writing.refuse(key, message_id, code)
+            writing.refuse(KIND, key, message_id, code)
             refused.append({"MaThongDiep": message_id, "maLoi": code, "moTa": MESSAGES[code]})
         if code != "99" and message_id:
             writing.process(message_id, code)
@@ -143,7 +143,7 @@ def _judge(operation: str, item: dict[str, str], known: Container[str] | None, w
             return "23"
         if item.get("NgayHetHan") and item["NgayHetHan"] < item["NgayCap"]:
             return "24"
-    exists = writing.find(item[KEY]) is not None
+    exists = writing.find(KIND, item[KEY]) is not None
     if operation == "insert":
         return "11" if exists else "00"
     return "00" if exists else "12"
@@ -169,7 +169,7 @@ def digest(content: dict[str, str]) -> int:
 def _buckets(writing: Writing) -> list[dict[str, str]]:
     counts: dict[str, int] = defaultdict(int)
     sums: dict[str, int] = defaultdict(int)
-    for content in writing.contents(None):
+    for content in writing.contents(KIND):
         bucket = hashlib.md5(content[KEY].encode()).hexdigest()[:2]
         counts[bucket] += 1
         sums[bucket] ^= digest(content)
@@ -182,5 +182,5 @@ def _page(data: list[dict[str, str]], writing: Writing) -> dict[str, Any]:
     page, size, bucket = data[0].get("trang", "1"), data[0].get("kichThuoc", str(MOST_ITEMS)), data[0].get("nhom")
     if not re.fullmatch("[1-9][0-9]{0,8}", page) or not re.fullmatch("[1-9][0-9]{0,2}", size) or int(size) > MOST_ITEMS:
         return refusal(LIST, "01")
-    found = writing.contents(bucket or None, (int(page) - 1) * int(size), int(size))
-    return {"error_code": "00", "tongSo": str(writing.total(bucket or None)), "trang": page, "data": found}
+    found = writing.contents(KIND, bucket or None, (int(page) - 1) * int(size), int(size))
+    return {"error_code": "00", "tongSo": str(writing.total(KIND, bucket or None)), "trang": page, "data": found}
