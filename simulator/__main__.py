@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,94 +15,146 @@ import click
 
 from simulator import control
 from simulator.ministry import command
+from simulator.national.command import names, national
+from simulator.progress import shown
 from simulator.run import CAN_BE_DOWN, SEED, ProvinceInABox, write_json
 from simulator.story.command import expected
 from simulator.story.faults import FaultPlan
+from simulator.systems.box import SYSTEMS
 from simulator.truth import truth
+from simulator.views import catalogue
 
 SOURCES = "sources.json"
-_HOME = click.option(
-    "--home",
-    type=click.Path(file_okay=False, path_type=Path),
-    required=True,
-    help="Thư mục của mô phỏng / The simulator's folder",
-)
-_SEED = click.option(
-    "--seed", default=SEED, show_default=True, help="Hạt giống: cùng số, cùng tỉnh / Same seed, same province"
-)
-_SCALE = click.option(
-    "--scale",
-    default=0.01,
-    show_default=True,
-    help="1.0 = 3.619.433 người, 1.221 trường, 45.000 doanh nghiệp / people, schools, enterprises",
-)
 _NIGHT = click.IntRange(min=1)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
-def main() -> None:
-    """Tỉnh trong hộp: các hệ thống nguồn mô phỏng để chạy thử Kho.
-
-    The province in a box: simulated source systems for trying out Kho.
-
-    \b
-    python -m simulator serve --home /tmp/tinh &     # khởi động, đêm 1 / start with night 1
-    cat /tmp/tinh/sources.json                       # các biến KHO_SOURCE_* / the variables KHO_SOURCE_*
-    python -m simulator night 2 --home /tmp/tinh     # đêm 2: Sở Y tế mất kết nối / night 2: health is down
-    python -m simulator expected --night 2           # điều kho phải có / what the warehouse should hold
-    python -m simulator truth --totals               # mọi số tổng hợp đúng / what every aggregate really is
-    """
+_HOME = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".kho/simulator"),
+    show_default=True,
+    help="Thư mục của mô phỏng / The simulator's folder",
+)
 
 
-@main.command()
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+)
 @_HOME
-@_SEED
-@_SCALE
-@click.option("--night", type=_NIGHT, default=1, show_default=True, help="Bắt đầu ở đêm nào / Night to start with")
+@click.option(
+    "--seed", default=SEED, show_default=True, help="Hạt giống: cùng số, cùng tỉnh / Same seed, same province"
+)
+@click.option(
+    "--scale",
+    default=0.01,
+    show_default=True,
+    help="Tỷ lệ; 1.0 là 3.619.433 người, 1.221 trường, 4,8 triệu thửa đất / Scale; 1.0 is the whole province",
+)
+@click.option("--day", type=click.IntRange(min=0), default=0, show_default=True, help="Ngày; 0 là 19/11/2026 / Day")
+@click.option("--only", multiple=True, metavar="NAME", help="Chỉ những hệ thống này / Only these systems")
+@click.option("--without", multiple=True, metavar="NAME", help="Trừ những hệ thống này / All but these")
+@click.option(
+    "--bare", is_flag=True, help="Chỉ những hệ thống mà kho lấy hôm nay / Only what the warehouse takes today"
+)
+@click.option("--once", is_flag=True, help="Nạp xong thì thoát / Leave when everything is filled")
 @click.option(
     "--faults",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Tệp JSON: kế hoạch lỗi của dịch vụ đăng ký doanh nghiệp / JSON file: the registry's fault plan",
 )
 @click.option(
-    "--ministry-faults", help="Kế hoạch lỗi của Bộ: JSON hoặc tệp JSON / The ministry's: JSON or a file of it"
+    "--ministry-faults", help="Kế hoạch lỗi của Bộ Y tế: JSON hoặc tệp / The ministry of health's: JSON or a file"
 )
-def serve(
+@click.pass_context
+def main(context: click.Context, /, **options: Any) -> None:
+    """Tỉnh trong hộp: mọi hệ thống nguồn và hệ thống quốc gia, mô phỏng, để chạy thử Kho.
+
+    The province in a box: every agency system and national system, simulated, for trying out Kho. Without a command it starts
+    them and runs until Ctrl-C; with one running at HOME it moves that on to the day.
+
+    \b
+    kho simulate                              # mọi hệ thống, 1/100 tỉnh, ngày 0 / all systems, a hundredth, day 0
+    kho simulate --day 2                      # (cửa sổ khác) sang ngày 2 / (elsewhere) moves it on to day 2
+    cat .kho/simulator/sources.json           # các biến KHO_* cho kho / the variables KHO_* for the warehouse
+    cat .kho/simulator/systems/systems.json   # địa chỉ và tài khoản mọi hệ thống / addresses and accounts of all systems
+    kho simulate down mariadb                 # một hệ thống mất kết nối / a system out of reach
+    kho simulate truth --totals               # mọi số tổng hợp đúng / what every aggregate really is
+    kho simulate expected --night 2           # điều kho phải có / what the warehouse should hold
+    kho simulate --scale 1 --once             # cả tỉnh, đo thời gian / the whole province, timed
+    """
+    if context.invoked_subcommand is None:
+        try:
+            province(**options)
+        except (ValueError, RuntimeError) as error:
+            problem = str(error)
+        else:
+            return
+        raise click.ClickException(problem)
+
+
+def province(
     home: Path,
     seed: int,
     scale: float,
-    night: int,
+    day: int,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    bare: bool,
+    once: bool,
     faults: Path | None,
     ministry_faults: str | None,
 ) -> None:
-    """Khởi động mọi hệ thống và chạy đến khi bị dừng (Ctrl-C).
-
-    Start all systems and run until stopped (Ctrl-C). Once HOME/sources.json is there, everything is ready.
-    """
+    """Start the province, or move the one that runs; HOME/sources.json is there as long as it answers."""
+    if control.running(home):
+        _order(home, "night", day + 1)
+        return
+    wanted = _wanted(only, without, bare)
+    plan = FaultPlan.read(faults) if faults else None
+    upstream = command.read_faults(ministry_faults) if ministry_faults else None
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
+    systems, national = [n for n in wanted if n in SYSTEMS], [n for n in wanted if n not in SYSTEMS]
+    views = sum(view.system in systems for view in catalogue.all_views())
     files = [home / SOURCES, home / control.FILE]
     for path in files:
         path.unlink(missing_ok=True)
-    try:
-        plan = FaultPlan.read(faults) if faults else None
-        upstream = command.read_faults(ministry_faults) if ministry_faults else None
-        box = ProvinceInABox(home, seed, scale, faults=plan, ministry_faults=upstream)
-        with box:
-            box.night(night)
-            server = control.ControlServer(box)
-            write_json(files[1], {"url": server.url, "seed": seed, "scale": scale})
-            write_json(files[0], box.env)
-            click.echo(f"Sẵn sàng, đêm {night} / Ready, night {night}: {files[0]}")
-            stopping.wait()
-            server.close()
-    except ValueError as error:
-        raise click.ClickException(str(error)) from None
-    finally:
+    with ExitStack() as stack:
+        report = stack.enter_context(shown(views, quiet=not views))
+        box = ProvinceInABox(
+            home,
+            seed,
+            scale,
+            faults=plan,
+            ministry_faults=upstream,
+            systems=systems,
+            national=national,
+            progress=report,
+        )
+        stack.callback(box.stop)
+        box.start(day + 1)
+        if once or stopping.is_set():
+            return
+        server = control.ControlServer(box)
+        stack.callback(server.close)
         for path in files:
-            path.unlink(missing_ok=True)
+            stack.callback(path.unlink, missing_ok=True)
+        write_json(files[1], {"url": server.url, "seed": seed, "scale": scale})
+        write_json(files[0], box.env)
+        click.echo(f"Sẵn sàng, ngày {day}, đêm {day + 1} / Ready, day {day}, night {day + 1}: {files[0]}")
+        stopping.wait()
     click.echo("Đã dừng / Stopped")
+
+
+def _wanted(only: tuple[str, ...], without: tuple[str, ...], bare: bool) -> list[str]:
+    """Which systems beside those that always run."""
+    known = [*SYSTEMS, *names()]
+    if unknown := {*only, *without} - set(known):
+        raise ValueError(
+            f"Không có hệ thống / No such system: {', '.join(sorted(unknown))}; có / there are: {', '.join(known)}"
+        )
+    return [] if bare else [name for name in only or known if name not in without]
 
 
 @main.command()
@@ -113,22 +166,22 @@ def night(number: int, home: Path) -> None:
 
 
 @main.command()
-@click.argument("agency", type=click.Choice(CAN_BE_DOWN))
+@click.argument("name")
 @_HOME
-def down(agency: str, home: Path) -> None:
-    """Làm một cơ quan mất kết nối. / Make an agency unreachable."""
-    _order(home, "down", agency)
+def down(name: str, home: Path) -> None:
+    """Làm một hệ thống mất kết nối. / Put a system out of reach."""
+    _order(home, "down", name)
 
 
 @main.command()
-@click.argument("agency", type=click.Choice(CAN_BE_DOWN))
+@click.argument("name")
 @_HOME
-def up(agency: str, home: Path) -> None:
-    """Nối lại một cơ quan. / Make an agency reachable again."""
-    _order(home, "up", agency)
+def up(name: str, home: Path) -> None:
+    """Nối lại một hệ thống. / Put a system within reach again."""
+    _order(home, "up", name)
 
 
-for _command in (truth, expected, command.ministry, command.tamper):
+for _command in (truth, expected, national, command.ministry, command.tamper):
     main.add_command(_command)
 
 

@@ -60,6 +60,17 @@ def send(home: Path, order: str | None = None, value: Any = None) -> dict[str, A
         raise ControlError(f"Mô phỏng ở {home} không trả lời / The simulator at {home} does not answer") from None
 
 
+def running(home: Path) -> bool:
+    """True when a box of this home answers; one that was killed leaves its address behind."""
+    if not (home / FILE).exists():
+        return False
+    try:
+        send(home)
+    except ControlError:
+        return False
+    return True
+
+
 def state(box: ProvinceInABox) -> dict[str, Any]:
     """Where the box stands."""
     night = box.truth

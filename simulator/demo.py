@@ -56,7 +56,7 @@ def main() -> int:
     marker.mkdir(parents=True)
     _title("Chuẩn bị kho và hệ thống của các cơ quan", "The warehouse and the agencies' systems start")
     with subprocess.Popen(
-        [sys.executable, "-m", "simulator", "serve", "--home", str(marker), "--scale", "0.01"],
+        [sys.executable, "-m", "simulator", "--bare", "--home", str(marker), "--scale", "0.01"],
         env=environment,
     ) as agencies:
         try:

@@ -3,7 +3,10 @@
 Belongs here: the order in which things start, move and stop, and the environment by which others find them.
 Stays out: what each system does (its own module), the command line (`__main__`), talking to a running box (`control`).
 
-    with ProvinceInABox(home, seed=24, scale=0.1) as box:
+Always there are the systems whose data the warehouse takes in today and the ministry that it sends to (`story`); all
+the others (`systems`, `national`) are started when they are asked for. Night n takes up day n - 1.
+
+    with ProvinceInABox(home, seed=24, scale=0.01) as box:
         box.env          # KHO_SOURCE_… for whoever takes the data in, KHO_NATIONAL_… for whoever sends it up
         box.night(2)     # the next night; the health department is down in it
         box.truth        # what the warehouse should hold now
@@ -16,17 +19,23 @@ import json
 import os
 import shutil
 import threading
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from simulator.ministry import Ministry, MinistryFaults
+from simulator.nation import Nation
 from simulator.story import education, home_affairs
 from simulator.story.faults import FaultPlan
 from simulator.story.health import HealthSystem
 from simulator.story.nights import Night, Story
 from simulator.story.registry import Registry
+from simulator.systems.box import Systems
+from simulator.systems.source import Progress
+from simulator.views import catalogue
 
 SEED = 24
 CAN_BE_DOWN = ("health", "enterprise_registry", "ministry")
@@ -43,13 +52,17 @@ class ProvinceInABox:
         self,
         home: Path | str,
         seed: int = SEED,
-        scale: float = 1.0,
+        scale: float = 0.01,
         *,
         faults: FaultPlan | None = None,
         ministry_faults: MinistryFaults | None = None,
+        systems: Collection[str] = (),
+        national: Collection[str] = (),
+        progress: Progress | None = None,
     ) -> None:
         """`faults`: the registry's faults, `ministry_faults`: the ministry's; without them those that follow from the
-        seed (`FaultPlan()`, `MinistryFaults()` mean none).
+        seed (`FaultPlan()`, `MinistryFaults()` mean none). `systems`, `national`: which of the others to start (see
+        `systems.box.SYSTEMS`, `national.command.names`).
         """
         self.home = Path(home).resolve()
         self.seed, self.scale = seed, scale
@@ -58,7 +71,9 @@ class ProvinceInABox:
         self.registry = Registry(self.home / "enterprise_registry" / "record.jsonl", plan)
         upstream = MinistryFaults.mild(seed) if ministry_faults is None else ministry_faults
         self.ministry = Ministry(self.home / "ministry", (), upstream)
-        self.story: Story
+        self.story = Story(seed, scale)
+        self.agencies = self._agencies(systems, progress) if systems else None
+        self.nation = Nation(self.home / "national", self.story.province, national) if national else None
         self._home_affairs = self.home / "home_affairs"
         self._education = self.home / "education"
         self._number = 0
@@ -91,14 +106,13 @@ class ProvinceInABox:
         """Numbers of the licences whose last version the ministry refuses, as of the present night."""
         return self.story.refused_upstream(self._number)
 
-    def start(self) -> None:
-        """Start everything with night 1; on failure nothing is left running."""
+    def start(self, night: int = 1) -> None:
+        """Start everything with a night; on failure nothing is left running."""
         self.home.mkdir(parents=True, exist_ok=True)
         try:
             with ThreadPoolExecutor(1) as pool:  # PostgreSQL makes its cluster while the province is being thought up
                 cluster = pool.submit(self.health.prepare)
-                self.story = Story(self.seed, self.scale)
-                first = self.story.night(1)
+                first = self.story.night(night)
                 home_affairs.clear(self._home_affairs)
                 education.clear(self._education)
                 shutil.rmtree(self.ministry.home, ignore_errors=True)
@@ -107,7 +121,12 @@ class ProvinceInABox:
             self.health.load(first)
             self.registry.start()
             self.ministry.start()
-            self._number = 1
+            if self.agencies is not None:
+                self.agencies.load(night - 1)
+                self.agencies.start()
+            if self.nation is not None:
+                self.nation.start(night - 1)
+            self._number = night
         except BaseException:
             self.stop()
             raise
@@ -121,22 +140,26 @@ class ProvinceInABox:
                 self._move(self.story.night(coming))
             return self.truth
 
-    def down(self, agency: str) -> None:
-        """Make one agency unreachable: one of `CAN_BE_DOWN`."""
+    def down(self, name: str) -> None:
+        """Put one system out of reach: one of `can_be_down`."""
         with self._lock:
-            self._system(agency).down()
+            self._turn(name, up=False)
 
-    def up(self, agency: str) -> None:
-        """Make it reachable again; what changed meanwhile is there."""
+    def up(self, name: str) -> None:
+        """Put it within reach again; what changed meanwhile is there."""
         with self._lock:
-            self._system(agency).up()
+            self._turn(name, up=True)
 
     def stop(self) -> None:
         """Stop everything."""
-        with self._lock:
-            self.ministry.stop()
-            self.registry.stop()
-            self.health.stop()
+        with self._lock, ExitStack() as stack:  # each is told to stop, whatever the others say
+            if self.nation is not None:
+                stack.callback(self.nation.stop)
+            if self.agencies is not None:
+                stack.callback(self.agencies.stop)
+            stack.callback(self.health.stop)
+            stack.callback(self.registry.stop)
+            stack.callback(self.ministry.stop)
 
     def __enter__(self) -> Self:
         self.start()
@@ -147,10 +170,30 @@ class ProvinceInABox:
     ) -> None:
         self.stop()
 
-    def _system(self, agency: str) -> HealthSystem | Registry | Ministry:
-        if agency not in CAN_BE_DOWN:
-            raise ValueError(f"Chỉ tắt được / Only these can be down: {', '.join(CAN_BE_DOWN)}")
-        return self.health if agency == "health" else self.ministry if agency == "ministry" else self.registry
+    def _agencies(self, systems: Collection[str], progress: Progress | None) -> Systems:
+        views = catalogue.all_views()
+        return Systems(
+            self.home / "systems", views, self.story.province, only=systems, daily=catalogue.daily(), progress=progress
+        )
+
+    @property
+    def can_be_down(self) -> tuple[str, ...]:
+        """Names of the systems that can be put out of reach."""
+        others = self.agencies.names if self.agencies is not None else ()
+        return CAN_BE_DOWN + others + tuple(self.nation.systems if self.nation is not None else ())
+
+    def _turn(self, name: str, *, up: bool) -> None:
+        if name not in self.can_be_down:
+            raise ValueError(f"Chỉ tắt được / Only these can be down: {', '.join(self.can_be_down)}")
+        if name in CAN_BE_DOWN:
+            system: Any = {"health": self.health, "ministry": self.ministry, "enterprise_registry": self.registry}[name]
+        elif self.nation is not None and name in self.nation.systems:
+            system = self.nation.systems[name]
+        else:
+            assert self.agencies is not None
+            (self.agencies.up if up else self.agencies.down)(name)
+            return
+        (system.up if up else system.down)()
 
     def _move(self, night: Night) -> None:
         was_up = self.health.is_up
@@ -161,6 +204,10 @@ class ProvinceInABox:
         elif not was_up and "health" not in self.truth.down:
             self.health.down()  # somebody took it down by hand: only they bring it up
         self._deliver(night)
+        if self.agencies is not None:
+            self.agencies.advance(night.number - 1)
+        if self.nation is not None:
+            self.nation.advance(night.number - 1)
         self._number = night.number
 
     def _deliver(self, night: Night) -> None:

@@ -189,11 +189,13 @@ class Enterprise(Firms):
     def _change(self, day: int, state: State) -> Changes:
         """Draw one day: about 1 % changed, a few firms without branches dissolved, none twice and none of the dissolved."""
         chance = self.chance
+        some, few = max(3, round(len(state.status) * CHANGED_SHARE)), self.scale.of(GONE_A_DAY, least=2)
         known = np.flatnonzero(state.status != DISSOLVED)
-        known = known[np.argsort(chance.bits("enterprise.drawn", known * BIG + day), kind="stable")]
-        with_branch = np.isin(known, self.holders) if self.branches else np.zeros(len(known), np.bool_)
-        gone = known[~with_branch][: self.scale.of(GONE_A_DAY, least=2)]
-        some = max(3, round(len(state.status) * CHANGED_SHARE))
+        drawn = chance.bits("enterprise.drawn", known * BIG + day)
+        most = min(len(known), 3 * (some + few))  # enough to find some without branches among them
+        first = np.argpartition(drawn, most - 1)[:most]
+        known = known[first[np.argsort(drawn[first], kind="stable")]]
+        gone = known[~np.isin(known, self.holders)][:few]
         ids = np.sort(np.concatenate([gone, np.setdiff1d(known[: some + len(gone)], gone)[:some]]))
         mixed = ids * BIG + day
         kind = chance.pick("enterprise.kind", mixed, _KIND_WEIGHTS)
@@ -235,6 +237,8 @@ class Enterprise(Firms):
     @lru_cache(maxsize=4)  # noqa: B019 (one province lives as long as its tables)
     def state(self, day: int) -> State:
         """All that may change of all records at the end of a day."""
+        if self._latest and day == len(self._log):
+            return self._latest
         state = self._born
         for each in range(1, day + 1):
             self.changes_of(each)

@@ -83,6 +83,11 @@ class Dossier(Table):
         """Courses and journal."""
         return Dossiers(self.province)
 
+    @cached_property
+    def working_age(self) -> Ints:
+        """Persons from whom officials are drawn."""
+        return self.province.people.aged(24, 58)
+
     def count(self, day: int) -> int:
         return self.dossiers.receipts.through(day)
 

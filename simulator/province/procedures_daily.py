@@ -90,4 +90,5 @@ class DailyTable(Table):
 def officials(province: Province, agency: Ids, number: Ids) -> Ints:
     """Persons (ids) who work at agencies: the `number`-th of each, counted around."""
     which = np.asarray(agency, np.int64) * 64 + np.asarray(number, np.int64) % OFFICIALS
-    return province.people.pick_adults("agency.official", which)
+    pool = province.table("dossier").working_age
+    return province.people.pick_from(pool, "agency.official", which)

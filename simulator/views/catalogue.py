@@ -30,6 +30,11 @@ AGENCIES = (
     "ioc",
 )
 
+# Tables whose rows are things that happened: who delivers files of them delivers those of the day.
+FLOWS = frozenset(
+    {"civil_event", "dossier", "dossier_event", "visit", "measurement", "immunisation", "traffic_count_hour"}
+)
+
 
 @cache
 def all_views() -> tuple[View, ...]:
@@ -44,3 +49,8 @@ def all_views() -> tuple[View, ...]:
 def view(name: str) -> View:
     """The view of an id; KeyError when there is none."""
     return {each.id: each for each in all_views()}[name]
+
+
+def daily() -> frozenset[str]:
+    """Ids of the views that deliver what changed on a day and not all they have: those of tables that only grow."""
+    return frozenset(view.id for view in all_views() if view.table in FLOWS)

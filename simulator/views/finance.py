@@ -26,11 +26,6 @@ _KINDS = {
 }  # fmt: skip
 
 
-def _composed(kinds: tuple[Dirt, ...]) -> tuple[Dirt, ...]:
-    """Without decomposed text, which letters of .VnTime cannot hold."""
-    return tuple(each for each in kinds if each.kind != "text_nfd")
-
-
 def _code_at_entry(truth: Any, context: Context) -> Any:
     """The tax code under which a household was entered."""
     return pc.coalesce(truth["former_tax_code"], truth["tax_code"])
@@ -76,16 +71,14 @@ HOUSEHOLD = View(
     lag=5,
     share=0.965,  # some communes have not sent their books since the districts went
     dirt=(
-        *_composed(dirt.names("chu_ho")),
-        *_composed(dirt.texts("ten_ho", "dia_chi")),
+        *dirt.names("chu_ho"),
+        *dirt.texts("ten_ho", "dia_chi"),
         *dirt.dates("ngay_cap"),
         *dirt.communes("ma_xa"),
         Dirt("number_unit", "von"),
         Dirt("number_words", "von"),
         Dirt("code_typo", "ma_so_thue"),
         Dirt("missing", "nganh_nghe"),
-        Dirt("duplicate"),
-        Dirt("conflict", "von"),
     ),
     person={"so_giay_to": "owner_person"},
 )

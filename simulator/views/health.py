@@ -109,7 +109,7 @@ IMMUNISATION = View(
     ),
     lag=1,
     share=0.98,  # stations that still keep paper enter the rest never
-    dirt=(*dirt.names("ho_ten"), *dirt.communes("ma_xa"), Dirt("missing", "so_lo"), Dirt("duplicate")),
+    dirt=(*dirt.names("ho_ten"), *dirt.communes("ma_xa"), Dirt("missing", "so_lo")),
     person="so_dinh_danh",
 )
 
@@ -334,8 +334,6 @@ BENEFICIARY = View(
         *dirt.communes("ma_xa"),
         Dirt("number_unit", "muc_tro_cap"),
         Dirt("number_scale", "muc_tro_cap"),
-        Dirt("duplicate"),
-        Dirt("conflict", "muc_tro_cap"),
     ),
     person="so_cmnd_cccd",
 )

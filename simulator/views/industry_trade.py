@@ -186,8 +186,7 @@ VILLAGE = View(
     ),
     lag=30,
     dirt=(
-        Dirt("text_tone", "Tên làng nghề"),
-        Dirt("text_spaces", "Tên làng nghề"),
+        *dirt.texts("Tên làng nghề"),
         *dirt.communes("Mã xã"),
         Dirt("missing", "Năm công nhận"),
         Dirt("duplicate"),

@@ -47,8 +47,6 @@ EVENT = View(
         *dirt.names("ho_ten", "ho_ten_lien_quan"),
         *dirt.dates("ngay_sinh"),
         *dirt.communes("noi_dang_ky"),
-        Dirt("duplicate"),
-        Dirt("conflict", "ngay_sinh"),
     ),
     person={"so_giay_to": "person", "so_giay_to_lien_quan": "other_person"},
 )

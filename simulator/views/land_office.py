@@ -101,7 +101,7 @@ LEGACY = View(
     ),
     lag=3,
     share=0.995,
-    dirt=(*_PARCEL_DIRT, Dirt("number_unit", "dientich"), Dirt("duplicate")),
+    dirt=(*_PARCEL_DIRT, Dirt("number_unit", "dientich")),
 )
 
 CERTIFICATE = View(

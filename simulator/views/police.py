@@ -80,7 +80,7 @@ TEMPORARY = View(
         Column("den_ngay", "until", "typed"),
     ),
     share=0.93,  # the rest never registers
-    dirt=(*dirt.texts("dia_chi"), *dirt.communes("ma_xa"), Dirt("duplicate")),
+    dirt=(*dirt.texts("dia_chi"), *dirt.communes("ma_xa")),
     person="so_dinh_danh",
 )
 

@@ -188,10 +188,10 @@ REPORT = View(
     ),
     dirt=(
         *dirt.names("nguoi_gui"),
-        Dirt("text_no_diacritics", "noi_dung", rate=0.06),
+        Dirt("text_no_diacritics", "noi_dung", rate=0.06),  # typed on telephones
         Dirt("phone_old", "dien_thoai"),
         Dirt("agency_old", "ma_don_vi"),
-    ),  # fmt: skip
+    ),
 )
 
 KPI = View(

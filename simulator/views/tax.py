@@ -48,8 +48,7 @@ _COMMON = (
     Column("NGAY_CAP_NHAT", "updated_at", "date:%d/%m/%Y"),
 )
 _DIRT = (
-    # no decomposed text: VNI cannot hold it
-    *(Dirt(kind, "TEN_NNT") for kind in ("text_tone", "text_no_diacritics", "text_upper", "text_spaces")),
+    *dirt.texts("TEN_NNT"),
     *dirt.communes("MA_XA"),
     Dirt("number_unit", "NO_THUE"),
     Dirt("date_two_digit", "NGAY_KE_KHAI"),

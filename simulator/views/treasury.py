@@ -12,7 +12,6 @@ from simulator.views.view import Column, View
 from simulator.views.workbook import Csv
 
 _CSV = Csv(delimiter=";", crlf=True)
-_NAMES = ("text_tone", "text_no_diacritics", "text_upper", "text_spaces")  # decomposed text has no letters there
 
 LINE = View(
     id="treasury.budget_line",
@@ -40,7 +39,7 @@ LINE = View(
     ),
     lag=1,
     dirt=(
-        *(Dirt(kind, "TenDonVi") for kind in _NAMES),
+        *dirt.texts("TenDonVi"),
         Dirt("number_thousands", "DuToan", "ThucHien"),
         Dirt("number_scale", "ThucHien", rate=0.0005),
         Dirt("code_typo", "MaQHNS"),
@@ -68,7 +67,7 @@ UNIT = View(
         Column("MaXa", "commune_code"),
     ),
     lag=1,
-    dirt=(*(Dirt(kind, "TenDonVi") for kind in _NAMES), *dirt.communes("MaXa")),
+    dirt=(*dirt.texts("TenDonVi"), *dirt.communes("MaXa")),
 )
 
 MONTH = View(

@@ -109,6 +109,10 @@ class View:
         self._refuse("cột không có / no such column", named - set(names))
         much = {column for column, kinds in self.kinds.items() if sum(rate for _, rate in kinds) > 1}
         self._refuse("tổng tỷ lệ trên 1 / rates add up to more than 1", much)
+        # Files and messages repeat rows; a table with a key cannot.
+        doubling = {each.kind for each in self.dirt if each.kind in ("duplicate", "conflict") and each.rate}
+        keyed = self.system in ("postgres", "mariadb") and self.key
+        self._refuse("bảng có khóa không lặp dòng / a table with a key repeats no row", doubling if keyed else set())
         unreadable = {column.form for column in self.columns if not forms.known(column.form)}
         self._refuse("cách ghi không có / no such form", unreadable)
 
@@ -126,7 +130,7 @@ class View:
     @cached_property
     def kinds(self) -> dict[str, list[tuple[str, float]]]:
         """Column -> its kinds of dirt with their rates. What doubles rows is under `spoil.ROWS`, a conflict as
-        `conflict:column`.
+        `conflict:column`. Decomposed text is no error of a cell where the whole file has an encoding of its own.
         """
         found = {(column, kind): Dirt(kind, column).rate for column in self.persons for kind in IDENTITY}
         for dirt in self.dirt:
@@ -136,7 +140,7 @@ class View:
                 found |= {(column, dirt.kind): dirt.rate for column in dirt.columns}
         order: dict[str, list[tuple[str, float]]] = {}
         for (column, kind), rate in found.items():
-            if rate:
+            if rate and (kind != "text_nfd" or self.encoding == "utf-8"):
                 order.setdefault(column, []).append((kind, rate))
         return order
 

@@ -29,6 +29,7 @@ from simulator.views.view import Said, View
 from simulator.views.workbook import Csv, Head, Sheet, Workbooks, content_of
 
 _ZERO_LOST = ("id_zero_lost", "commune_zero_lost")  # a workbook has made numbers of them
+NAMELESS = "khong_ro"  # in names of files: the group of those without one
 AGAIN = "_gui_lai"  # at the end of the name of a file that is sent a second time
 
 
@@ -131,9 +132,9 @@ def resent(view: View, province: Province, day: int, groups: list[str]) -> list[
 
 
 def file_name(view: View, day: int, group: str | None, rows: Any) -> str:
-    """The name after the pattern of the view: {day:…}, {group}, {column} of the first row."""
+    """The name after the pattern of the view: {day:…}, {group} (`NAMELESS` for «»), {column} of the first row."""
     first = {name: rows.column(name)[0].as_py() for name in rows.column_names} if rows.num_rows else {}
-    said = {name: str(value).replace("/", "-") for name, value in {**first, "group": group}.items()}
+    said = {name: str(value).replace("/", "-") for name, value in {**first, "group": group or NAMELESS}.items()}
     return Path(view.place).name.format_map(said | {"day": date_of(day)})
 
 

@@ -289,7 +289,7 @@ def test_two_licences_are_refused_and_one_of_them_is_mended(tmp_path):
         rows = {row["licence_no"]: row for row in box.truth.rows[ds.LICENCE.id]}
         again = [message(rows[number], f"again {number}") for number in first]
         assert [e["MaThongDiep"] for e in client.call(SEND, again)[1]["loi"]] == [f"again {box.refused[0]}"]
-        assert box.refused[0] in cli("truth", "--night", 3, "--scale", 0.05).stdout
+        assert box.refused[0] in cli("expected", "--night", 3, "--scale", 0.05).stdout
 
 
 @pytest.mark.parametrize(("seed", "scale"), [(24, 1.0), (24, 0.1), (0, 0.05), (1, 0.05), (2, 0.07)])

@@ -129,7 +129,7 @@ def test_commune_codes_are_those_of_the_last_change() -> None:
     assert all((version == "VSIC2025") == (day >= day_of(date(2025, 11, 15))) for day, version in versions)
 
 
-@pytest.mark.parametrize(("scale", "new"), [(0.005, 4), (0.5, 8)])
+@pytest.mark.parametrize(("scale", "new"), [(0.005, 4), (0.3, 5)])
 def test_every_day_has_its_changes(scale: float, new: int) -> None:
     table = province(scale).table("enterprise")
     for day in (1, 2, 3):
@@ -230,10 +230,7 @@ def test_projects_name_their_firms() -> None:
     named = firms.take(rows["enterprise"])
     assert rows["enterprise_code"].to_pylist() == named["enterprise_code"].to_pylist()
     assert rows["investor_name"].to_pylist() == named["name_vi"].to_pylist()
-    assert (
-        rows["industrial_zone"].drop_null().to_pylist()
-        == [z for z in named["industrial_zone"].to_pylist() if z][: rows["industrial_zone"].drop_null().length()]
-    )
+    assert rows["industrial_zone"].to_pylist() == named["industrial_zone"].to_pylist()
     amended = Counter(everything("investment_amendment", 2, 0.05)["project"].to_pylist())
     assert [amended[i] for i in rows["id"].to_pylist()] == rows["amendment_count"].to_pylist()
 
@@ -291,7 +288,7 @@ def test_templates_change_from_month_to_month(tmp_path: Path) -> None:
     headers = []
     for day in (0, 12, 43):
         (file,) = [d for d in writers.deliver(industry_trade.IIP, province(), day, tmp_path / str(day)) if not d.again]
-        sheet = openpyxl.load_workbook(file.path).active
+        sheet = openpyxl.load_workbook(file.path, read_only=True).active
         cells = [[str(cell.value or "") for cell in row] for row in sheet.iter_rows(max_row=8)]
         headers.append(next(row for row in cells if any(text.startswith("Mã ") for text in row)))
         assert any("ĐVT: %" in text for row in cells for text in row)
