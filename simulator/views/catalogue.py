@@ -28,6 +28,8 @@ AGENCIES = (
     "science_technology",
     "construction",
     "ioc",
+    "public_services",
+    "communes",
 )
 
 # Tables whose rows are things that happened: who delivers files of them delivers those of the day.

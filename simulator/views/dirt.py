@@ -87,8 +87,8 @@ RATES: dict[str, Rate] = {
     "duplicate": Rate(0.004, "Dòng lặp lại y hệt", "a row twice, alike", "5.10", "row"),
     "conflict": Rate(0.001, "Dòng lặp lại với giá trị khác", "a row twice, with different values", "5.10", "row"),
     "resent_file": Rate(0.020, "Gửi lại tệp cũ cạnh tệp mới", "an old file is sent again beside the new one", "5.10", "file"),
-    "late_correction": Rate(0.250, "Lỗi được sửa muộn, sau 1 đến 45 ngày", "an error is put right late, 1 to 45 days on",
-                            "5.10", "correction"),
+    "late_correction": Rate(0.250, "Bản ghi sai được sửa muộn, sau 1 đến 45 ngày",
+                            "a wrong record is put right late, 1 to 45 days on", "5.10", "correction"),
 }  # fmt: skip
 WITHOUT_VALID_ID = ("id_missing", "id_placeholder", "id_zero_lost", "id_cmnd", "id_both", "id_word")
 WRONG_ID = ("id_typo", "id_transposed")
@@ -180,7 +180,12 @@ class Cells:
 
 def rates_in_words() -> str:
     """The table of `docs/simulator-dirt.md`."""
-    scopes = {"cell": "cells / ô", "row": "rows / dòng", "file": "files / tệp", "correction": "wrong cells / ô sai"}
+    scopes = {
+        "cell": "cells / ô",
+        "row": "rows / dòng",
+        "file": "files / tệp",
+        "correction": "wrong records / bản ghi sai",
+    }
     lines = ["| kind | rate | of | Vietnamese | English | domain |", "|---|---:|---|---|---|---|"]
     for kind, rate in RATES.items():
         share = f"{rate.rate * 100:.1f} %"

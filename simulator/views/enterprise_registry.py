@@ -16,6 +16,7 @@ ENTERPRISE = View(
     system="ndxp",
     place="/apiCSDLDKDN/1.0/danhSachDoanhNghiep",
     key=("MaSoDN",),
+    stamp="NgayThayDoi",
     columns=(
         Column("MaSoDN", "enterprise_code"),
         Column("TenTiengViet", "name_vi"),

@@ -53,6 +53,7 @@ HOUSEHOLD = View(
     place="dkkd_ho.ho_kinh_doanh",
     encoding="tcvn3",
     key=("so_gcn",),
+    stamp="cap_nhat_luc",
     columns=(
         Column("so_gcn", "registration_no"),
         Column("ma_so_thue", _code_at_entry),

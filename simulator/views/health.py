@@ -310,6 +310,7 @@ BENEFICIARY = View(
     place="btxh.doi_tuong",
     encoding="vni",  # taken over from the department of labour, whose software writes VNI
     key=("ma_ho_so",),
+    stamp="ngay_cap_nhat",
     columns=(
         Column("ma_ho_so", "beneficiary_no"),
         Column("ho_ten", "full_name"),

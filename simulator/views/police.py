@@ -18,6 +18,7 @@ PERSON = View(
     system="postgres",
     place="dan_cu.cong_dan",
     key=("so_dinh_danh",),
+    stamp="cap_nhat_luc",
     columns=(
         Column("so_dinh_danh", "person_id"),
         Column("ho_ten", "full_name"),
@@ -49,6 +50,7 @@ RESIDENCE = View(
     system="postgres",
     place="dan_cu.thuong_tru",
     key=("so_dinh_danh",),
+    stamp="cap_nhat_luc",
     columns=(
         Column("so_dinh_danh", "person_id"),
         Column("ma_ho", "household_no"),

@@ -189,6 +189,7 @@ DOSSIER = View(
     system="lgsp",
     place="/dvc/1.0/ho-so",
     key=("MaHoSo",),
+    stamp="NgayCapNhat",
     where=_sent,
     columns=(
         Column("MaHoSo", "local_code"),
@@ -233,6 +234,7 @@ EVENT = View(
     system="lgsp",
     place="/dvc/1.0/tien-do",
     key=("MaHoSo", "ThoiDiemXuLy", "TrangThai"),
+    stamp="NgayCapNhat",
     columns=(
         Column("MaHoSo", "dossier_code"),
         Column("NguoiXuLy", of_person("names", "actor_person")),
@@ -256,6 +258,7 @@ FILE = View(
     system="lgsp",
     place="/dvc/1.0/tep",
     key=("TepDinhKemId",),
+    stamp="NgayCapNhat",
     columns=(
         Column("TepDinhKemId", "file_code"),
         Column("MaHoSo", "dossier_code"),

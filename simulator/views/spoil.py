@@ -5,7 +5,7 @@ Stays out: what each kind makes of a cell (`dirt_identity`, `dirt_text`, `dirt_v
 
 One number is drawn for each cell of a column with dirt, by view, column and id; the kinds of the column lie side by
 side on [0, 1). So a cell is wrong in one way at most, in the same way every day, and whoever asks for it. A quarter of
-the wrong cells is put right: 1 to 45 days after the record was first said (on day 0 at the earliest).
+the records is mended, with all that is wrong in them: 1 to 45 days after they were first said (on day 0 at the earliest).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from simulator.views.dirt import CORRECTED_WITHIN, RATES, Cells
 if TYPE_CHECKING:
     from simulator.views.view import Context, View
 
+NEVER = 1 << 30
 ROWS = "*"  # stands for the column of what happens to whole rows
 KINDS = dirt_identity.KINDS | dirt_text.KINDS | dirt_value.KINDS
 # One row for each wrong cell. key: as it would be without dirt, parts joined by «|»; column: source name, `ROWS` for a
@@ -57,39 +58,41 @@ def first_said(table: Table, ids: Ids, seen: int, lag: int) -> Ints:
     return np.searchsorted(np.array([counts[day] for day in days]), ids, side="right").astype(np.int64)
 
 
-def right_from(view: View, column: str, province: Province, ids: Ids, seen: int) -> Ints:
-    """The day from which a wrong cell of this column is right; far in the future for those that never are."""
-    stream = f"dirt.{view.id}.{column}"
-    mended = province.chance.happens(f"{stream}.mended", ids, RATES["late_correction"].rate)
-    days = np.full(len(ids), 1 << 30, np.int64)
-    some = ids[mended]
-    delay = province.chance.integer(f"{stream}.delay", some, 1, CORRECTED_WITHIN)
-    days[mended] = first_said(province.table(view.table), some, seen, view.lag) + delay
+def right_from(view: View, province: Province, ids: Ids, seen: int) -> Ints:
+    """The day from which all is right in a record; far in the future for those that nobody mends."""
+    rate = RATES["late_correction"].rate
+    drawn = province.chance.uniform(f"dirt.{view.id}.mended", ids)
+    mended = drawn < rate
+    days = np.full(len(ids), NEVER, np.int64)
+    delay = 1 + np.floor(drawn[mended] / rate * CORRECTED_WITHIN).astype(np.int64)
+    days[mended] = first_said(province.table(view.table), ids[mended], seen, view.lag) + delay
     return days
 
 
-def put_right_on(view: View, province: Province, ids: Ids, day: int) -> Ints:
-    """Those of the ids of which a cell that was drawn for dirt is right from this day on."""
+def drawn_for_dirt(view: View, province: Province, ids: Ids) -> Bools:
+    """Records of which at least one cell was drawn to be wrong, whether it can be spoilt or not."""
     found = np.zeros(len(ids), np.bool_)
     for column, kinds in view.kinds.items():
-        drawn = province.chance.uniform(f"dirt.{view.id}.{column}", ids) < sum(rate for _, rate in kinds)
-        found[drawn] |= right_from(view, column, province, ids[drawn], day - view.lag) == day
-    return ids[found]
+        found |= province.chance.happens(f"dirt.{view.id}.{column}", ids, sum(rate for _, rate in kinds))
+    return found
+
+
+def put_right_on(view: View, province: Province, ids: Ids, day: int) -> Ints:
+    """Those of the ids that were drawn for dirt and are right from this day on."""
+    mended = ids[right_from(view, province, ids, day - view.lag) == day]
+    return np.asarray(mended[drawn_for_dirt(view, province, mended)], np.int64)
 
 
 def stamped(view: View, province: Province, ids: Ids, stamps: Any, seen: int, day: int) -> Any:
     """When each row last changed (Arrow dates or moments), late corrections up to a day included."""
-    last = np.full(len(ids), -(1 << 20), np.int64)
-    for column, kinds in view.kinds.items():
-        drawn = province.chance.uniform(f"dirt.{view.id}.{column}", ids) < sum(rate for _, rate in kinds)
-        mended = right_from(view, column, province, ids[drawn], seen)
-        last[drawn] = np.maximum(last[drawn], np.where(mended <= day, mended, -(1 << 20)))
-    moved = last > -(1 << 20)
-    days = last - view.lag
+    mended = right_from(view, province, ids, seen)
+    moved = (mended <= day) & drawn_for_dirt(view, province, ids)
+    days = np.where(moved, mended - view.lag, 0)
     if pa.types.is_date(stamps.type):
         mends = to_date32(days, moved)
     else:
-        mends = to_timestamp(days, province.chance.integer(f"dirt.{view.id}.hour", ids, 27_000, 61_200), moved)
+        seconds = province.chance.integer(f"dirt.{view.id}.hour", ids, 27_000, 61_200)  # in office hours
+        mends = to_timestamp(days, seconds, moved)
     later = pc.fill_null(pc.greater(pc.cast(mends, stamps.type), stamps), False)
     return pc.if_else(later, pc.cast(mends, stamps.type), stamps)
 
@@ -109,6 +112,7 @@ class Spoiler:
     ) -> None:
         self._view, self._context, self._province, self._day = view, context, context.province, day
         self._ids, self._truth, self._values, self._clean = ids, truth, values, clean
+        self._wrong = right_from(view, self._province, ids, context.seen) > day  # as long as nobody has mended the row
         self._columns = {column.name: column for column in view.columns}
         self._errors: list[Any] = []
 
@@ -124,8 +128,7 @@ class Spoiler:
         """Kind -> numbers of the rows drawn for it that are still wrong."""
         drawn = self._province.chance.uniform(f"dirt.{self._view.id}.{stream}", self._ids)
         ends = np.cumsum([rate for _, rate in kinds])
-        hit = np.flatnonzero(drawn < ends[-1])
-        hit = hit[right_from(self._view, stream, self._province, self._ids[hit], self._context.seen) > self._day]
+        hit = np.flatnonzero((drawn < ends[-1]) & self._wrong)
         band = np.searchsorted(ends, drawn[hit], side="right")
         return [(kind, hit[band == at]) for at, (kind, _) in enumerate(kinds)]
 

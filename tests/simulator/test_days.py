@@ -98,3 +98,8 @@ def test_no_identifier_can_be_anybodys(province: Province) -> None:
                 assert pc.all(pc.match_substring_regex(texts, r"^09[789]\d{9}$")).as_py() is not False, name
                 checked += len(texts)
     assert checked > 1000
+
+
+@pytest.mark.parametrize("view", catalogue.all_views(), ids=lambda view: view.id)
+def test_every_kind_of_dirt_can_happen_where_it_is_named(province: Province, view: View) -> None:
+    view.check(province)
