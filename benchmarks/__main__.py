@@ -19,6 +19,7 @@ MODULES = {
     "dbt": "dbt_step",
     "exchange-send": "exchange_send",
     "exchange-plan": "exchange_plan",
+    "simulate": "simulate",
 }
 
 
