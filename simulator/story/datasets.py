@@ -2,7 +2,7 @@
 system.
 
 Belongs here: identifiers, keys, column names, in the order in which the agency writes them.
-Stays out: values (`truth`) and the way they are written down (one module per agency).
+Stays out: values (`nights`) and the way they are written down (one module per agency).
 """
 
 from __future__ import annotations

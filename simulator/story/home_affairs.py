@@ -1,6 +1,6 @@
 """The home affairs department's far end: a folder into which it drops CSV files.
 
-Belongs here: file names, and the bytes of a file. Stays out: what is in it (`truth`), and which files are dropped when.
+Belongs here: file names, and the bytes of a file. Stays out: what is in it and which files are dropped when (`nights`).
 
 Files are UTF-8 with a comma, CRLF and a header, named `<plural>_<YYYYMMDD>.csv` after the date their content is of.
 """

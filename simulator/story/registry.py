@@ -1,14 +1,13 @@
 """The national enterprise registry's far end: an HTTP service behind a gateway of the WSO2 kind.
 
 Belongs here: the wire (paging, every value a string), the faults, the record of all requests.
-Stays out: tokens and the server (`gateway`), the enterprises (`truth`), which request fails (`faults`).
+Stays out: tokens and the server (`gateway`), the enterprises (`nights`), which request fails (`faults`).
 
     POST {base}/token                                      Basic key:secret, grant_type=client_credentials
     GET  {base}/apiCSDLDKDN/1.0/danhSachDoanhNghiep        Bearer; tuNgay=yyyyMMddHHmmss (none: from the beginning),
-    trang
-                                                           from 1, kichThuoc up to 500
+                                                           trang from 1, kichThuoc up to 500
     GET  {base}/__record                                   what was asked and answered so far, as a JSON list (no token
-    needed)
+                                                           needed)
 
 The record holds numbers only: no token, no enterprise.
 """

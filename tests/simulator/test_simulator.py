@@ -70,7 +70,7 @@ def nights(tmp_path_factory):
 
 
 def psql(url: str, command: str) -> subprocess.CompletedProcess[str]:
-    program = health._programs() / "psql"
+    program = "psql"
     return subprocess.run([program, "-XAt", "-c", command, url], capture_output=True, text=True, check=False)
 
 
@@ -481,7 +481,7 @@ def test_serve_moves_and_stops_cleanly(tmp_path):
         os.kill(process.pid, signal.SIGTERM)
         assert process.wait(20) == 0, (tmp_path / "log").read_text()
     assert not cluster.exists() and not (home / "sources.json").exists()
-    assert (home / "health" / "postgresql.log").exists()
+    assert (home / "health" / "postgresql.json").exists()
 
 
 def test_truth_on_the_command_line(province):
