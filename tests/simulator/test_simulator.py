@@ -39,6 +39,8 @@ from simulator.story.nights import Story
 from simulator.story.registry import LIST_PATH, Registry, wire_record
 from simulator.units import DATA, FILES, units
 
+from .systems_fakes import client
+
 SCALE = 0.02
 ROOT = Path(__file__).parents[2]
 
@@ -70,7 +72,7 @@ def nights(tmp_path_factory):
 
 
 def psql(url: str, command: str) -> subprocess.CompletedProcess[str]:
-    program = "psql"
+    program = client("psql", "postgresql-client")
     return subprocess.run([program, "-XAt", "-c", command, url], capture_output=True, text=True, check=False)
 
 
