@@ -17,7 +17,8 @@ and what a fault does (`service`).
     GET  {base}/apiCSDLGDDT/1.0/phienBanMau           the template of today: version and columns
 
 A school year runs from August to July; after 31 July it is closed unless it was reopened for a school. What is sent
-again as it is changes nothing and is counted. Every value is a string. The templates and the twelve states are the
+again as it is changes nothing and is counted. `error_code` is 00 when at least one item (or line) was applied; of a
+batch in which none was, it is the first item's. Every value is a string. The templates and the twelve states are the
 database's; no public page gives the shape of its services, which is this simulator's own.
 """
 
@@ -135,7 +136,8 @@ class Education(Service):
                     writing.refuse(KINDS[call.service], key, "", code)
                 errors.append({"dong": item.get("dong", str(position + 1)), "ma": key} | _told(code))
         counts = {"soBanGhi": str(done.total()), "themMoi": str(done["insert"]), "capNhat": str(done["update"])}
-        return _told("00") | counts | {"khongDoi": str(done["same"]), "loi": errors}
+        code = "00" if done else errors[0]["error_code"]
+        return _told(code) | counts | {"khongDoi": str(done["same"]), "loi": errors}
 
     def _look(self, call: Call, writing: Writing) -> dict[str, Any]:
         if call.service == TEMPLATE:

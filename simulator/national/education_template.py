@@ -84,7 +84,7 @@ def read(workbook: bytes, on: date, statuses: dict[str, str]) -> list[dict[str, 
     header = tuple(filter(None, map(_alike, rows[headers[0]])))
     wanted = today(on)
     if header != wanted.columns:
-        old = [template.version for template in TEMPLATES if template.columns == header]
+        old = [each.version for each in TEMPLATES if each.columns == header and each.first < wanted.first]
         if old:
             raise BadFile("50", f"phiên bản {old[0]}, hiện hành {wanted.version}")
         missing = [name for name in wanted.columns if name not in header]

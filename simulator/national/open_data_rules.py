@@ -137,10 +137,10 @@ def dataset(given: Mapping[str, Any], errors: Errors) -> Thing:
     if made["license_id"] and made["license_id"] not in LICENCES:
         errors["license_id"] = [say("licence")]
     made["tags"] = _tags(given, errors)
-    made["extras"] = _extras(_things(given, "extras", errors), errors)
+    made["extras"] = _extras(things(given, "extras", errors), errors)
     wrong_resources = []
     made["resources"] = []
-    for each in _things(given, "resources", errors):
+    for each in things(given, "resources", errors):
         wrong_one: Errors = {}
         made["resources"].append(resource(each, wrong_one))
         wrong_resources.append(wrong_one)
@@ -174,7 +174,7 @@ def clean_format(text: str) -> str:
 
 
 def _tags(given: Mapping[str, Any], errors: Errors) -> list[Thing]:
-    names = [_text(each.get("name")) for each in _things(given, "tags", errors)]
+    names = [_text(each.get("name")) for each in things(given, "tags", errors)]
     names += [part.strip() for part in _text(given.get("tag_string")).split(",") if part.strip()]
     wrong = []
     for name in names:
@@ -182,7 +182,7 @@ def _tags(given: Mapping[str, Any], errors: Errors) -> list[Thing]:
         code = code or ("" if _TAG.fullmatch(name) else "tag_signs")
         wrong.append(say(code, name) if code else "")
     if any(wrong):
-        errors["tags"] = wrong
+        errors["tags"] = [text for text in wrong if text]
     return [{"display_name": n, "name": n, "state": "active", "vocabulary_id": None} for n in sorted(set(names))]
 
 
@@ -202,7 +202,7 @@ def _extras(given: list[Mapping[str, Any]], errors: Errors) -> list[Thing]:
     return sorted(made, key=lambda each: each["key"])
 
 
-def _things(given: Mapping[str, Any], field: str, errors: Errors) -> list[Mapping[str, Any]]:
+def things(given: Mapping[str, Any], field: str, errors: Errors) -> list[Mapping[str, Any]]:
     """A list of objects; what is none is an error of the field."""
     value = given.get(field)
     if value in (None, ""):

@@ -74,9 +74,7 @@ def facets(packages: list[Thing], given: Mapping[str, Any], titles: Mapping[str,
     fields = given.get("facet.field") or []
     if isinstance(fields, str):
         fields = json.loads(fields) if fields.startswith("[") else [fields]
-    counts = {
-        field: Counter(value for p in packages for value in _FIELDS.get(field, lambda p: [])(p)) for field in fields
-    }
+    counts = {field: Counter(value for p in packages for value in _values(field, p)) for field in fields}
     items = {
         field: {
             "title": field,
@@ -93,18 +91,18 @@ def _test(field: str | None, value: str) -> Callable[[Thing], bool]:
         tests = [_test(field, each) for each in options]
         combine = all if " AND " in value else any
         return lambda package: combine(test(package) for test in tests)
-    wanted = _alike(value.strip('"'))
+    wanted = alike(value.strip('"'))
     if value.startswith("["):
         low, _, high = value[1:-1].partition(" TO ")
         return lambda p: any((low == "*" or low <= v) and (high == "*" or v <= high) for v in _values(field or "", p))
     if field is None or field in _WORDY:
         phrase = value.startswith('"')
         return lambda p: _contains(
-            _text_of(p) if field in (None, "text") else _alike(" ".join(_values(field, p))), wanted, phrase
+            _text_of(p) if field in (None, "text") else alike(" ".join(_values(field, p))), wanted, phrase
         )
     if wanted.endswith("*"):
-        return lambda p: any(_alike(v).startswith(wanted[:-1]) for v in _values(field, p))
-    return lambda p: any(_alike(v) == wanted for v in _values(field, p))
+        return lambda p: any(alike(v).startswith(wanted[:-1]) for v in _values(field, p))
+    return lambda p: any(alike(v) == wanted for v in _values(field, p))
 
 
 def _values(field: str, package: Thing) -> list[str]:
@@ -124,9 +122,10 @@ def _contains(text: str, wanted: str, phrase: bool) -> bool:
 
 def _text_of(package: Thing) -> str:
     parts = [package["name"], package["title"], package["notes"] or "", *_FIELDS["tags"](package)]
-    return _alike(" ".join([*parts, package["organization"]["title"] if package["organization"] else ""]))
+    return alike(" ".join([*parts, package["organization"]["title"] if package["organization"] else ""]))
 
 
-def _alike(text: str) -> str:
+def alike(text: str) -> str:
+    """A text without case and marks."""
     plain = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
     return "".join(sign for sign in plain if not unicodedata.combining(sign)).lower()

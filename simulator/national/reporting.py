@@ -155,7 +155,11 @@ class Reporting(Service):
             return _told(errors[0]["error_code"]) | {"soBanGhi": "0", "loi": errors}
         done = INCOMPLETE if self.lists.wanted(period.kind) - values.keys() else SENT
         report: Report = {"madonvi": unit, "trangThai": done, "GiaTri": values, "lyDo": ""}
-        report |= {"lan": before["lan"] + 1 if before else 1, "luc": f"{call.now:%Y%m%d%H%M%S}", "muon": late}
+        report |= {
+            "lan": str(int(before["lan"]) + 1 if before else 1),
+            "luc": f"{call.now:%Y%m%d%H%M%S}",
+            "muon": "1" if late else "0",
+        }
         writing.put(f"report {period.text}", "update" if before else "insert", unit, report, "")
         if late:
             was = {"truoc": before, "sau": report, "ky": period.text}
@@ -213,7 +217,7 @@ class Reporting(Service):
             writing.put(kind, operation, key, {"GiaTri": item["GiaTri"]}, "")
             _compare(writing, period.text, unit, item["MaChiTieu"])
             done += 1
-        return _told("00") | {"soBanGhi": str(done), "loi": errors}
+        return _told("00" if done else errors[0]["error_code"]) | {"soBanGhi": str(done), "loi": errors}
 
     # -- what goes out --------------------------------------------------------------------------------------------------
 
@@ -228,7 +232,7 @@ class Reporting(Service):
         reports = writing.contents(f"report {period.text}")
         if call.service == STATES:
             names = ("madonvi", "trangThai", "lan", "luc", "muon", "lyDo")
-            return _told("00") | {"data": [{name: str(each[name]) for name in names} for each in reports]}
+            return _told("00") | {"data": [{name: each[name] for name in names} for each in reports]}
         before = {each["madonvi"]: each for each in writing.contents(f"report {period.year_before}")}
         rows = [
             {
