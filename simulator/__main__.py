@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from simulator import control
 from simulator.ministry import command
 from simulator.national.command import names, national
 from simulator.progress import shown
-from simulator.run import CAN_BE_DOWN, SEED, ProvinceInABox, write_json
+from simulator.run import CAN_BE_DOWN, SEED, ProvinceInABox
 from simulator.story.command import expected
 from simulator.story.faults import FaultPlan
 from simulator.systems.box import SYSTEMS
+from simulator.systems.process import write_private
 from simulator.truth import truth
 from simulator.views import catalogue
 
@@ -78,15 +80,20 @@ def main(context: click.Context, /, **options: Any) -> None:
     kho simulate --day 2                      # (cửa sổ khác) sang ngày 2 / (elsewhere) moves it on to day 2
     cat .kho/simulator/sources.json           # các biến KHO_* cho kho / the variables KHO_* for the warehouse
     cat .kho/simulator/systems/systems.json   # địa chỉ và tài khoản mọi hệ thống / addresses and accounts of all systems
+    cat .kho/simulator/national/national.json # của các hệ thống quốc gia / of the national systems
     kho simulate down mariadb                 # một hệ thống mất kết nối / a system out of reach
     kho simulate truth --totals               # mọi số tổng hợp đúng / what every aggregate really is
     kho simulate expected --night 2           # điều kho phải có / what the warehouse should hold
     kho simulate --scale 1 --once             # cả tỉnh, đo thời gian / the whole province, timed
     """
     if context.invoked_subcommand is None:
+        given = {name for name in options if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
         try:
-            province(**options)
-        except (ValueError, RuntimeError) as error:
+            if control.running(options["home"]):
+                _move(given, **options)
+            else:
+                province(**options)
+        except (ValueError, RuntimeError, control.ControlError) as error:
             problem = str(error)
         else:
             return
@@ -105,46 +112,73 @@ def province(
     faults: Path | None,
     ministry_faults: str | None,
 ) -> None:
-    """Start the province, or move the one that runs; HOME/sources.json is there as long as it answers."""
-    if control.running(home):
-        _order(home, "night", day + 1)
-        return
+    """Start the province and run until told to end; HOME/sources.json is there as long as it answers.
+
+    Told to end while it is filled, it stops at once and raises SystemExit.
+    """
     wanted = _wanted(only, without, bare)
     plan = FaultPlan.read(faults) if faults else None
     upstream = command.read_faults(ministry_faults) if ministry_faults else None
-    stopping = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopping.set())
     systems, national = [n for n in wanted if n in SYSTEMS], [n for n in wanted if n not in SYSTEMS]
     views = sum(view.system in systems for view in catalogue.all_views())
     files = [home / SOURCES, home / control.FILE]
     for path in files:
         path.unlink(missing_ok=True)
-    with ExitStack() as stack:
-        report = stack.enter_context(shown(views, quiet=not views))
-        box = ProvinceInABox(
-            home,
-            seed,
-            scale,
-            faults=plan,
-            ministry_faults=upstream,
-            systems=systems,
-            national=national,
-            progress=report,
-        )
-        stack.callback(box.stop)
-        box.start(day + 1)
-        if once or stopping.is_set():
-            return
-        server = control.ControlServer(box)
-        stack.callback(server.close)
-        for path in files:
-            stack.callback(path.unlink, missing_ok=True)
-        write_json(files[1], {"url": server.url, "seed": seed, "scale": scale})
-        write_json(files[0], box.env)
-        click.echo(f"Sẵn sàng, ngày {day}, đêm {day + 1} / Ready, day {day}, night {day + 1}: {files[0]}")
-        stopping.wait()
+    ready = False
+    try:
+        with ExitStack() as stack:
+            _end_by_signals()
+            report = stack.enter_context(shown(views, quiet=not views))
+            box = ProvinceInABox(
+                home,
+                seed,
+                scale,
+                faults=plan,
+                ministry_faults=upstream,
+                systems=systems,
+                national=national,
+                progress=report,
+            )
+            stack.callback(box.stop)
+            box.start(day + 1)
+            if once:
+                return
+            server = control.ControlServer(box)
+            stack.callback(server.close)
+            for path in files:
+                stack.callback(path.unlink, missing_ok=True)
+            write_private(files[1], {"url": server.url, "seed": seed, "scale": scale})
+            write_private(files[0], box.env)
+            click.echo(f"Sẵn sàng, ngày {day}, đêm {day + 1} / Ready, day {day}, night {day + 1}: {files[0]}")
+            ready = True
+            threading.Event().wait()
+    except SystemExit:
+        if not ready:
+            raise
     click.echo("Đã dừng / Stopped")
+
+
+def _end_by_signals() -> None:
+    """From now on the first SIGTERM or SIGINT raises SystemExit, so that whatever is open is closed; further ones do nothing."""
+
+    def leave(number: int, _: object) -> None:
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, leave)
+
+
+def _move(given: set[str], home: Path, day: int, **options: Any) -> None:
+    """Move the province that runs at `home` on to a day; ValueError when anything else was asked of it (`given`)."""
+    fixed = control.read(home)
+    if other := sorted(name for name in given - {"home", "day"} if options[name] != fixed.get(name)):
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in other)
+        raise ValueError(
+            f"Mô phỏng đang chạy ở {home}, không đổi được {named} / One is running at {home}, {named} cannot be changed"
+        )
+    _order(home, "night", day + 1)
 
 
 def _wanted(only: tuple[str, ...], without: tuple[str, ...], bare: bool) -> list[str]:
@@ -191,7 +225,8 @@ def _order(home: Path, order: str, value: Any) -> None:
     except control.ControlError as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"Đêm / night {state['night']} ({state['date']}); ", nl=False)
-    click.echo(", ".join(f"{name}: {state[name]}" for name in CAN_BE_DOWN))
+    said = {name: state[name] for name in CAN_BE_DOWN} | ({} if order == "night" else {value: order})
+    click.echo(", ".join(f"{name}: {how}" for name, how in said.items()))
 
 
 if __name__ == "__main__":

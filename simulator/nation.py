@@ -23,11 +23,13 @@ from simulator.national.command import system
 from simulator.national.ndxp import Ndxp
 from simulator.national.population import Population
 from simulator.national.service import Service
+from simulator.systems.process import write_private
 from simulator.table import Province, date_of
 from simulator.views import catalogue
 from simulator.views.view import Said
 
 ORDER = ("population",)  # the exchange platform asks where it is
+ENV = "national.json"  # addresses, keys and secrets of those that run, readable by their owner only
 EVENING = time(23, 30)
 FIRMS = "enterprise_registry.enterprise"
 PERSON = {"so_dinh_danh": "person_id", "ho_ten": "full_name", "ngay_sinh": "born_on", "do_chinh_xac": "born_precision"}
@@ -65,6 +67,7 @@ class Nation:
                     service.load(lists)
                 service.start()
             self._set_clocks()
+            write_private(self.home / ENV, self.env)
         except BaseException:
             self.stop()
             raise
@@ -88,6 +91,7 @@ class Nation:
 
     def stop(self) -> None:
         """Stop everything."""
+        (self.home / ENV).unlink(missing_ok=True)
         with ExitStack() as stack:
             for service in self.systems.values():
                 stack.callback(service.stop)

@@ -67,8 +67,15 @@ def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Box]:
 def test_every_system_is_up(box: Box) -> None:
     assert {*SYSTEMS, "day"} == set(box.env)
     assert (box.home / "systems" / "systems.json").stat().st_mode & 0o077 == 0
-    national = {path.name for path in (box.home / "national").iterdir()}
-    assert national == set(names())
+    told = box.home / "national" / "national.json"
+    assert told.stat().st_mode & 0o077 == 0
+    national = json.loads(told.read_text(encoding="utf-8"))
+    assert set(national) == set(names())
+    for name, far in national.items():
+        answer = run(
+            client("curl", "curl"), "-s", "-o", "/dev/null", "-w", "%{http_code}", "-d", "", f"{far['url']}/nix"
+        )
+        assert answer.stdout == "404", name
 
 
 def test_the_databases_move_on_with_the_day(box: Box) -> None:
