@@ -23,6 +23,16 @@ DOMAINS = (
     "governance",
     "procedures",
     "smart_city",
+    "households",
+    "identity_cards",
+    "labour",
+    "land_plans",
+    "environment_water",
+    "education_exams",
+    "education_facilities",
+    "science_firms",
+    "smart_city_events",
+    "smart_city_assets",
 )
 
 

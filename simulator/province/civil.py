@@ -6,13 +6,14 @@ Belongs here: what is entered about births, deaths and marriages, and what is co
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from simulator.chance import Ids, Ints
+from simulator.province.population import CHILD, HEAD, SPOUSE
 from simulator.table import FLOW_DAYS, Arrivals, Province, Table, Total, joined, padded, some_of, to_date32, words
 
 MARRIAGES_A_YEAR, CERTIFICATES_A_YEAR, CORRECTIONS_A_YEAR = 25_000, 60_000, 5_000
@@ -66,24 +67,44 @@ class CivilEvent(Table):
             3: Arrivals(CERTIFICATES_A_YEAR * factor / 365, first),
             4: Arrivals(CORRECTIONS_A_YEAR * factor / 365, first),
         }
+        self._ends: list[int] = []  # entries up to day -29, -28 …
+
+    @cached_property
+    def _single(self) -> tuple[Ints, Ints]:
+        """Men and women of the age to marry who are not married, in the order in which they do."""
+        people = self.province.people
+        found = []
+        for who, male, low, high in (("groom", True, 21, 42), ("bride", False, 19, 40)):
+            ids = people.aged(low, high)
+            ids = ids[people.male[ids] == male]
+            with_spouse = people.role[np.minimum(ids + 1, people.stock - 1)] == SPOUSE
+            ids = ids[(people.role[ids] == CHILD) | ((people.role[ids] == HEAD) & ~with_spouse)]
+            found.append(ids[self.chance.permutation(f"civil_event.{who}", len(ids))])
+        return found[0], found[1]
+
+    def _pairs(self, numbers: Ints, day: int) -> tuple[Ints, Ints]:
+        """Who marries whom: nobody twice, no brother his sister, nobody dead."""
+        people, (men, women) = self.province.people, self._single
+        groom, bride = men[numbers % len(men)], women[numbers % len(women)]
+        groom = np.where(people.alive(groom, day), groom, men[(numbers + len(men) // 2) % len(men)])
+        other = women[(numbers + len(women) // 2) % len(women)]
+        fit = people.alive(bride, day) & (people.household[bride] != people.household[groom])
+        return groom, np.where(fit, bride, other)
 
     @lru_cache(maxsize=3)  # noqa: B019
     def _entries(self, day: int) -> _Entries:
         people, chance = self.province.people, self.chance
         groups: list[tuple[int, int, Ints, Ints]] = []
-        men, women = people.aged(21, 42), people.aged(19, 40)
-        men, women = men[people.male[men]], women[~people.male[women]]
         for each in range(1 - FLOW_DAYS, day + 1):
             newborn, deceased = people.newborn(each), people.deceased(each)
             groups.append((each, 0, newborn, people.head_of(newborn)))
             groups.append((each, 1, deceased, np.full(len(deceased), -1)))
-            pairs = self._paper[2].ids(each)
-            groom, bride = (
-                people.pick_from(pool, f"civil_event.{who}", pairs) for pool, who in ((men, "groom"), (women, "bride"))
-            )
-            groups.append((each, 2, groom, bride))
+            groups.append((each, 2, *self._pairs(self._paper[2].ids(each), each)))
             for kind in (3, 4):
-                who = people.pick_adults(f"civil_event.{KINDS[kind]}", self._paper[kind].ids(each))
+                numbers = self._paper[kind].ids(each)
+                who = people.pick_adults(f"civil_event.{KINDS[kind]}", numbers)
+                again = people.pick_adults(f"civil_event.{KINDS[kind]}_again", numbers)
+                who = np.where(people.alive(who, each), who, again)
                 groups.append((each, kind, who, np.full(len(who), -1)))
         days = np.concatenate([np.full(len(g[2]), g[0]) for g in groups])
         kinds = np.concatenate([np.full(len(g[2]), g[1]) for g in groups])
@@ -104,7 +125,11 @@ class CivilEvent(Table):
         return np.where(days <= 42, 2026, 2027 + (days - 43) // 365).astype(np.int64)
 
     def count(self, day: int) -> int:
-        return len(self._entries(max(day, 1 - FLOW_DAYS)).day)
+        people, day = self.province.people, max(day, 1 - FLOW_DAYS)
+        for each in range(1 - FLOW_DAYS + len(self._ends), day + 1):
+            new = len(people.newborn(each)) + len(people.deceased(each)) + sum(p.on(each) for p in self._paper.values())
+            self._ends.append((self._ends[-1] if self._ends else 0) + new)
+        return self._ends[day + FLOW_DAYS - 1]
 
     def touched(self, day: int) -> Ints:
         return np.flatnonzero(self._entries(day).day == day).astype(np.int64)

@@ -66,6 +66,19 @@ class Firms(Table):
         """The day on which a firm was founded, for those after day 0; 0 for the stock."""
         return np.maximum((np.asarray(ids, np.int64) - self.stock) // self.new_a_day + 1, 0)
 
+    @cached_property
+    def _by_age(self) -> tuple[Ints, Ints]:
+        """The stock, the oldest first, and the day on which each was founded."""
+        days = self.registered(np.arange(self.stock)) // DAY
+        order = np.argsort(days, kind="stable").astype(np.int64)
+        return order, days[order]
+
+    def founded_by(self, name: str, ids: Ids, days: Ids | int) -> Ints:
+        """One of the stock for each id, of those founded by the day given (the oldest, when none was), each as likely."""
+        order, founded = self._by_age
+        known = np.searchsorted(founded, np.broadcast_to(np.asarray(days), np.shape(ids)), side="right")
+        return order[self.chance.integer(name, ids, 0, np.maximum(known, 1) - 1)]
+
     def zone_of(self, ids: Ids) -> Ints:
         """Index of the industrial zone, -1 outside; larger zones hold more firms."""
         firm = self.parents(ids)

@@ -51,6 +51,7 @@ class EnterpriseIndustry(Table):
     def __init__(self, province: Province) -> None:
         super().__init__(province)
         self.firms: registry.Enterprise = province.table("enterprise")
+        self._ends: list[int] = []  # lines up to day 0, 1, 2 …
 
     def _at_first(self, low: int, high: int) -> tuple[Ints, Ints]:
         """Owner and position of the lines that firms from one id to another were founded with."""
@@ -78,7 +79,13 @@ class EnterpriseIndustry(Table):
 
     def count(self, day: int) -> int:
         """Lines ever entered."""
-        return len(self._lines(max(day, 0)).owner)
+        while len(self._ends) <= max(day, 0):
+            each = len(self._ends)
+            known = self.firms.count(each - 1) if each else 0
+            added = int(np.sum(self.firms.changes_of(each).kind == registry.INDUSTRY)) if each else 0
+            new = len(self._at_first(known, self.firms.count(each))[0]) + added
+            self._ends.append((self._ends[-1] if self._ends else 0) + new)
+        return self._ends[max(day, 0)]
 
     def touched(self, day: int) -> Ints:
         """The day's new lines, and those of firms that changed (their version may)."""

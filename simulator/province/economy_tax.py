@@ -147,7 +147,7 @@ class TaxStatus(Table):
                 "method": words(METHODS, method),
                 "code_status": words(CODES, status),
                 "debt_vnd": np.where(owing, np.round(debt), 0).astype(np.int64),
-                "filed_on": to_date32(filed, ~silent),
+                "filed_on": to_date32(filed, ~silent & (filed >= both["registered"].to_numpy())),
                 "updated_at": to_timestamp(changed, chance.integer("tax_status.second", mixed, OPEN, CLOSE)),
             }
         )
@@ -167,6 +167,7 @@ class TaxStatus(Table):
                 "name": self.firms.names(ids),
                 "status": np.where((status == 1) & closing, 2, status),
                 "changed": state.changed[ids] // DAY,
+                "registered": self.firms.registered(ids) // DAY,
             }
         )
 
@@ -181,6 +182,7 @@ class TaxStatus(Table):
                 "name": self.households.names(ids, fact.owner),
                 "status": np.array([0, 3, 1])[fact.status],
                 "changed": np.maximum(fact.changed, MERGER),  # all got their new tax code on 1 July 2025
+                "registered": fact.registered,
             }
         )
 

@@ -23,7 +23,6 @@ from simulator.province.environment_stations import FIRST, KINDS, SYMBOLS, Stati
 from simulator.table import Table, Total, to_timestamp, words
 
 SECONDS, RESEND = 300, 10  # of a slot; between two files that are sent late
-ROWS_A_DAY = 460_800  # at full scale: 200 × 8 × 288, derived
 
 
 @dataclass(frozen=True)

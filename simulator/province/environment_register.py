@@ -13,12 +13,14 @@ import numpy as np
 import pyarrow as pa
 
 from simulator.chance import Ids, Ints
+from simulator.province.economy_firm import DAY
 from simulator.table import Arrivals, Province, Table, Total, day_of, joined, padded, to_date32, words
 from simulator.units import E2_STARTS
 
 LICENCES, NEW_A_YEAR = 1_400, 180  # derived: firms with more than a registration's worth of waste
 SOURCES = 2  # of each licence
 _OLDEST, _MERGER = day_of(date(2019, 6, 1)), day_of(E2_STARTS)  # those before 2022 are permits to discharge
+_YOUNGEST = -400  # day of foundation of the youngest holder
 _TERMS = (5 * 365, 7 * 365, 10 * 365)  # days
 _RIVERS = ("sông Cầu", "sông Thương", "sông Lục Nam", "sông Đuống", "sông Ngũ Huyện Khê", "sông Thái Bình", "kênh thoát nước khu công nghiệp")  # fmt: skip
 _WASTE = (("NUOC_THAI", "m3/ngày đêm", 20, 4000), ("KHI_THAI", "m3/h", 1000, 90_000), ("RAN_THONG_THUONG", "kg/tháng", 200, 60_000),
@@ -56,7 +58,9 @@ class EnvLicence(Table):
 
     @cached_property
     def _order(self) -> Ints:
-        return self.chance.permutation("env_licence.enterprise", self.province.table("enterprise").firms)
+        firms = self.province.table("enterprise")
+        drawn = self.chance.permutation("env_licence.enterprise", firms.firms)
+        return np.asarray(drawn[firms.registered(drawn) // DAY < _YOUNGEST], np.int64)
 
     def enterprises(self, ids: Ids) -> Ints:
         """The firm of each, another for every licence as long as there are firms."""
@@ -68,7 +72,8 @@ class EnvLicence(Table):
     def _issued(self, ids: Ids, day: int) -> Ints:
         ids = np.asarray(ids, np.int64)
         later = self._new.days(np.maximum(ids - self.stock, 0), max(day, 1))
-        drawn = self.chance.integer("env_licence.issued", ids, _OLDEST, -1)
+        founded = self.province.table("enterprise").registered(self.enterprises(ids)) // DAY
+        drawn = self.chance.integer("env_licence.issued", ids, np.maximum(founded + 30, _OLDEST), -1)
         return np.asarray(np.where(ids < self.stock, drawn, later), np.int64)
 
     def _expires(self, ids: Ids, day: int) -> Ints:

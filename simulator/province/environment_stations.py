@@ -18,11 +18,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from simulator.chance import Bools, Floats, Ids, Ints
+from simulator.province.economy_firm import DAY
 from simulator.scale import STATIONS, split
 from simulator.table import FLOW_DAYS, Province, Table, Total, day_of, joined, padded, to_date32, words
 
 FIRST = 1 - FLOW_DAYS
 SYMBOLS = 8  # of each station
+_FIRST_EVER = day_of(date(2014, 1, 1))
 CALIBRATED = 0.1  # share of the days on which a station is calibrated
 
 
@@ -187,6 +189,7 @@ class Station(Table):
         firms = self.province.table("enterprise")
         enterprise = np.where(owned, known.enterprise[ids], 0)
         owner = [_where(owned, texts) for texts in (firms.codes(enterprise), firms.names(enterprise))]
+        first = np.maximum(firms.registered(enterprise) // DAY + 30, _FIRST_EVER)
         at = joined(words(list(self.geo.village), place), " ", padded(known.number[ids], 0))
         return pa.table(
             [
@@ -202,7 +205,7 @@ class Station(Table):
                 pa.array(known.lon[ids]),
                 words([";".join(symbol.name for symbol in each.symbols) for each in KINDS], kind),
                 words([each.rule for each in KINDS], kind),
-                to_date32(self.chance.integer("station.started", ids, day_of(date(2014, 1, 1)), FIRST - 60)),
+                to_date32(self.chance.integer("station.started", ids, np.where(owned, first, _FIRST_EVER), FIRST - 60)),
             ],
             names=["id", *self.columns],
         )

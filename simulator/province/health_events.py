@@ -103,6 +103,10 @@ def newborn_diagnosis(province: Province, children: Ids) -> Ints:
 class _Daily(Table):
     """A flow of persons: those of day -29 first, ids in the order of the days; nothing changes later."""
 
+    def __init__(self, province: Province) -> None:
+        super().__init__(province)
+        self._ends: list[int] = []  # entries up to day -29, -28 …
+
     def _on(self, day: int) -> Ints:
         raise NotImplementedError
 
@@ -114,7 +118,9 @@ class _Daily(Table):
         return np.concatenate([np.arange(0), *persons]).astype(np.int64), days
 
     def count(self, day: int) -> int:
-        return len(self._entries(day)[0])
+        for each in range(FIRST + len(self._ends), day + 1):
+            self._ends.append((self._ends[-1] if self._ends else 0) + len(self._on(each)))
+        return self._ends[day - FIRST] if day >= FIRST else 0
 
     def touched(self, day: int) -> Ints:
         return np.arange(self.count(day - 1), self.count(day), dtype=np.int64)

@@ -62,6 +62,10 @@ class Immunisation(Table):
         "reaction": "0 none, 1 slight, 2 serious",
     }
 
+    def __init__(self, province: Province) -> None:
+        super().__init__(province)
+        self._known_to, self._days = FIRST - 1, np.zeros(0, np.int64)  # days of the doses up to a day
+
     @lru_cache(maxsize=3)  # noqa: B019
     def _given(self, day: int) -> _Doses:
         """All doses up to a day, by day, child and dose."""
@@ -82,7 +86,10 @@ class Immunisation(Table):
         return _Doses(days[order], persons[order], doses[order])
 
     def count(self, day: int) -> int:
-        return len(self._given(day).day) if day >= FIRST else 0
+        if day > self._known_to:  # who is born later has no dose before
+            self._known_to = day + FLOW_DAYS
+            self._days = self._given(self._known_to).day
+        return int(np.searchsorted(self._days, day, side="right"))
 
     def touched(self, day: int) -> Ints:
         return np.flatnonzero(self._given(day).day == day).astype(np.int64)

@@ -40,10 +40,6 @@ class Providers:
         """Arrow texts: the code of each."""
         return words(self._codes, facilities)
 
-    def with_beds(self, facilities: Ids) -> Bools:
-        """True for hospitals and centres."""
-        return np.asarray(self._beds[np.asarray(facilities)])
-
     def open(self, facilities: Ids, days: Ids) -> Bools:
         """Which of them still worked on the day."""
         days = np.asarray(days)

@@ -40,8 +40,6 @@ FIRST = 1 - FLOW_DAYS
 OUTPATIENT, CHRONIC, INPATIENT = "01", "05", "03"  # categories of treatment
 # Who comes how: registered here, elsewhere at the same level, referred, by appointment, newborn, emergency, uninsured.
 KINDS = ("1.1", "1.2", "1.3", "1.5", "1.7", "2", "9")
-NEWBORN_CODE = "1.7"
-NEWBORN_DAYS = 28  # code 1.7 is for children not older than that
 NO_SHARE_BELOW = 2_530_000 * 15 // 100  # VND: below 15 % of the base salary the patient pays no share
 REVISED, REVISED_WITHIN = 0.004, 25  # share of the visits that are corrected, and days within which
 _WEIGHTS = (1.6, 0.55, 0.75, 2.4)  # of those below 6, 18, 60, and above

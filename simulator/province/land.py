@@ -122,8 +122,12 @@ class Parcel(Table):
         inside = old - np.where(place > 0, self._ends[place - 1], 0)
         kind = self._kinds(old, place)
         state = self._flow.state(ids, day)
-        area = np.array(_MEDIAN_M2)[kind] * np.exp(0.55 * chance.normal("parcel.area", old))
-        area = np.round(np.where(made, area * self._flow.share_of_parent(ids), area), 1)
+        area = self._areas(old, kind)
+        if made.any():
+            share, second = self._flow.parts(ids[made] - self.stock)
+            beside = np.maximum(second, 0)
+            more = np.where(second < 0, 0.0, self._areas(beside, self._kinds(beside, self.place(beside))))
+            area[made] = np.round(area[made] * share + more, 1)
         angle, far = chance.uniform("parcel.angle", old) * 2 * np.pi, np.sqrt(chance.uniform("parcel.far", old))
         commune = geo.commune[place]
         reach = np.sqrt(geo.commune_km2[commune] / np.pi) * far * 0.9
@@ -159,6 +163,10 @@ class Parcel(Table):
                 "updated_on": to_date32(updated),
             }
         )
+
+    def _areas(self, ids: Ints, kind: Ints) -> Any:
+        """Areas of parcels of the stock in m²."""
+        return np.round(np.array(_MEDIAN_M2)[kind] * np.exp(0.55 * self.chance.normal("parcel.area", ids)), 1)
 
     def _kinds(self, ids: Ints, place: Ints) -> Ints:
         hills = np.isin(self.geo.district[place], _HILLS)
@@ -223,7 +231,9 @@ class Certificate(Table):
         land = self._parcels.rows(parcel, day)
         holder = land["user_person"].to_numpy()
         changed = self._parcels._flow.state(parcel, day).changed
-        issued = np.where(changed > 0, changed, -chance.integer("certificate.issued", ids, 30, 10_500))
+        of_age = np.maximum(-people.born_on(holder) - 18 * 1461 // 4, 0)  # days since the holder came of age
+        aged = chance.integer("certificate.issued", ids, np.minimum(30, of_age), np.minimum(10_500, of_age))
+        issued = np.where(changed > 0, changed, -aged)
         new_style = issued > -1_000  # eight digits came with the new form of 2025; some offices began earlier
         old = spread(ids, 99_999_989, start=77_777_777)  # two letters of a hundred pairs, six digits
         new = spread(ids * 4096 + np.maximum(changed, 0), 9_999_999_967, start=7_777_777_777)  # and eight

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from simulator.chance import Ids, Ints
+from simulator.chance import Bools, Ids, Ints
 from simulator.scale import PARCELS
 from simulator.table import FLOW_DAYS, Arrivals, Province, Table, Total, to_date32, words
 
@@ -20,7 +20,7 @@ TRANSACTIONS_A_YEAR = 250_000  # little known: an estimate
 SPLITS_A_YEAR, MERGERS_A_YEAR = 12_000, 3_000
 KINDS = ("CHUYEN_NHUONG", "THE_CHAP", "XOA_THE_CHAP", "TANG_CHO", "THUA_KE", "TACH_THUA", "HOP_THUA")
 _WEIGHTS = (0.38, 0.30, 0.18, 0.08, 0.06)
-SPLIT, MERGER = 5, 6
+INHERITED, SPLIT, MERGER = 4, 5, 6
 _NEW_USER = (0, 3, 4)  # kinds that bring another user
 YEARS = range(2015, 2026)
 
@@ -33,8 +33,8 @@ class _Log:
     kind: Ints
     parcel: Ints
     second: Ints  # of a merger: the other parent; -1 otherwise
-    giver: Ints
-    taker: Ints
+    giver: Ints  # who used it before
+    taker: Ints  # who uses it from then on
     parent: Ints  # by parcel made: its (first) parent
     made: Ints  # by parcel made: the day
     part: Ints  # by parcel made: 0 or 1 of a split, 2 of a merger
@@ -88,38 +88,61 @@ class LandTransaction(Table):
             numbers = self._plain.ids(each)
             plain = 2 * chance.integer("land_transaction.parcel", numbers, 0, self._stock // 2 - 1) + 1
             split_no, merger_no = self._splits.ids(each), self._mergers.ids(each)
-            # Even parcels have no certificate and no other transaction: of these some are divided, others merged.
-            divided = 4 * _distinct(split_no, self._stock // 4)
-            merged = 4 * _distinct(merger_no, self._stock // 4 - 1) + 2
+            # Even parcels have no certificate and no other transaction: of eight one may be divided, two others merged.
+            divided = 8 * _distinct(split_no, self._stock // 8)
+            merged = 8 * _distinct(merger_no, self._stock // 8) + 2
             new = (plain, divided, merged)
             count = [len(n) for n in new]
             days.append(np.full(sum(count), each))
             kinds += [chance.pick("land_transaction.kind", numbers, _WEIGHTS), np.full(count[1], SPLIT), np.full(count[2], MERGER)]  # fmt: skip
             parcels += new
-            seconds += [np.full(count[0] + count[1], -1), merged + 2 - 4 * (merged + 2 >= self._stock)]
+            seconds += [np.full(count[0] + count[1], -1), merged + 2]
             parents += [np.repeat(divided, 2), merged]
             made.append(np.full(2 * count[1] + count[2], each))
             parts += [np.tile(np.arange(2), count[1]), np.full(count[2], 2)]
-        kind, parcel = _whole(kinds), _whole(parcels)
+        on, kind, parcel = _whole(days), _whole(kinds), _whole(parcels)
         ids = np.arange(len(kind))
         seller, buyer = (people.pick_adults(f"land_transaction.{who}", ids) for who in ("giver", "taker"))
-        return _Log(_whole(days), kind, parcel, _whole(seconds), seller, buyer, _whole(parents), _whole(made), _whole(parts))  # fmt: skip
+        dead = people.died_on(buyer) <= on
+        buyer[dead] = people.pick_adults("land_transaction.taker_again", ids[dead])
+        giver, taker = self._users(on, np.isin(kind, _NEW_USER), parcel, seller, buyer)
+        # What a dead person used can only be inherited.
+        kind = np.where(np.isin(kind, _NEW_USER) & (people.died_on(giver) < on), INHERITED, kind)
+        return _Log(on, kind, parcel, _whole(seconds), giver, taker, _whole(parents), _whole(made), _whole(parts))
+
+    def _users(self, on: Ints, changes: Bools, parcel: Ints, seller: Ints, buyer: Ints) -> tuple[Ints, Ints]:
+        """Who uses the parcel before and after each transaction: one hands it on to the next.
+
+        Up to day 0 the course leads to the user of that day: the last buyer is that user, each seller is drawn. From then
+        on it sets out from there, and each buyer is drawn.
+        """
+        users, order = self.province.table("parcel").first_user(parcel), np.argsort(parcel, kind="stable")
+        position = np.empty(len(order), np.int64)
+        position[order] = np.arange(len(order))
+        at, early = np.arange(len(order)), on[order] <= 0
+        late_sale = np.maximum.accumulate(np.where(changes[order] & ~early, at, -1))
+        last = np.concatenate([[-1], late_sale[:-1]])[position] if len(order) else late_sale
+        early_sale = np.minimum.accumulate(np.where(changes[order] & early, at, len(order))[::-1])[::-1]
+        following = np.concatenate([early_sale[1:], [len(order)]])[position] if len(order) else early_sale
+        before, after = (
+            order[np.clip(each, 0, max(len(order) - 1, 0))] if len(order) else each for each in (last, following)
+        )
+        bought = (last >= 0) & (parcel[before] == parcel)
+        sold = (following < len(order)) & (parcel[after] == parcel)
+        now = np.where(on > 0, np.where(bought, buyer[before], users), np.where(sold, seller[after], users))
+        return np.where(changes & (on <= 0), seller, now), np.where(changes & (on > 0), buyer, now)
 
     def count(self, day: int) -> int:
-        return len(self.log(max(day, 1 - FLOW_DAYS)).day)
+        day = max(day, 1 - FLOW_DAYS)
+        return sum(arrivals.through(day) for arrivals in (self._plain, self._splits, self._mergers))
 
     def touched(self, day: int) -> Ints:
         return np.flatnonzero(self.log(day).day == day).astype(np.int64)
 
     def rows(self, ids: Ids, day: int) -> Any:
-        ids, log, people = np.asarray(ids, np.int64), self.log(day), self.province.people
-        kind, second = log.kind[ids], log.second[ids]
-        changes = np.isin(kind, _NEW_USER)
-        users = self.province.table("parcel").first_user(log.parcel[ids])
-        # Up to day 0 today's user was the taker; afterwards the user of day 0 is the giver.
-        early = log.day[ids] <= 0
-        giver = np.where(changes & early, log.giver[ids], users)
-        taker = np.where(changes & ~early, log.taker[ids], users)
+        # Who had a parcel before day 0 depends on who has it then.
+        ids, log, people = np.asarray(ids, np.int64), self.log(max(day, 0)), self.province.people
+        kind, second, giver, taker = log.kind[ids], log.second[ids], log.giver[ids], log.taker[ids]
         amount = self.chance.integer("land_transaction.value", ids, 80, 9_000) * 1_000_000
         return pa.table(
             {
@@ -142,29 +165,25 @@ class LandTransaction(Table):
 
     def parcels_made(self, day: int) -> int:
         """How many parcels were made by splits and mergers."""
-        return len(self.log(max(day, 0)).parent)
+        return 2 * self._splits.through(day) + self._mergers.through(day)
+
+    def _made(self, numbers: Ids) -> _Log:
+        """All transactions up to the day on which the last of the parcels made, by their numbers, was made."""
+        day = 1
+        while self.parcels_made(day) <= int(np.max(numbers)):
+            day += 1
+        return self.log(day)
 
     def parents(self, numbers: Ids) -> Ints:
         """The (first) parent of each parcel made, by its number."""
-        day = 1
-        while len(self.log(day).parent) <= int(np.max(numbers)):
-            day += 1
-        return np.asarray(self.log(day).parent[np.asarray(numbers)], np.int64)
+        return np.asarray(self._made(numbers).parent[np.asarray(numbers)], np.int64)
 
-    def share_of_parent(self, ids: Ids) -> Any:
-        """Area of a parcel made as a share of its first parent's; 1 for the others."""
-        numbers = np.asarray(ids, np.int64) - self._stock
-        share = np.ones(len(numbers))
-        made = numbers >= 0
-        if made.any():
-            day = 1
-            while len(self.log(day).parent) <= int(numbers.max()):
-                day += 1
-            log = self.log(day)
-            part, parent = log.part[numbers[made]], log.parent[numbers[made]]
-            first = 0.3 + 0.4 * self.chance.uniform("parcel.split", parent)
-            share[made] = np.where(part == 0, first, np.where(part == 1, 1 - first, 1.9))
-        return share
+    def parts(self, numbers: Ids) -> Any:
+        """Of each parcel made, by its number: its share of its (first) parent's area; of a merger all of both."""
+        log, numbers = self._made(numbers), np.asarray(numbers)
+        part, parent = log.part[numbers], log.parent[numbers]
+        first = 0.3 + 0.4 * self.chance.uniform("parcel.split", parent)
+        return np.where(part == 0, first, np.where(part == 1, 1 - first, 1.0)), np.where(part == 2, parent + 2, -1)
 
     def parcels_touched(self, day: int) -> Ints:
         """Parcels new or changed on a day from 1 on."""

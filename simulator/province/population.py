@@ -35,7 +35,6 @@ ETHNIC = ("Kinh", "Tày", "Nùng", "Sán Dìu", "Sán Chay", "Hoa", "Dao")
 _ETHNIC_DELTA = (0.985, 0.005, 0.005, 0.001, 0.001, 0.002, 0.001)
 _ETHNIC_HILLS = (0.62, 0.10, 0.14, 0.06, 0.05, 0.01, 0.02)
 _HILLS = ("215", "218", "219", "220")  # Yên Thế, Lục Nam, Lục Ngạn, Sơn Động
-_YEAR0_DAY = (DAY0 - DAY0.replace(month=1, day=1)).days
 
 
 class People:

@@ -22,7 +22,7 @@ from simulator.province.procedures_parts import DossierEvent, DossierFee, Dossie
 from simulator.province.procedures_receipts import FIRST, NAM_SON, NAM_SON_FIRST, NAM_SON_LAST, REKEYED_ON
 from simulator.province.procedures_reports import CitizenReport, Kpi766Week
 from simulator.province.procedures_systems import DossierLost, StatusLocal, own_code, own_status, sent_status
-from simulator.scale import DOSSIERS_A_YEAR, ENTERPRISES
+from simulator.scale import DOSSIERS_A_YEAR
 from simulator.table import Table, Total, to_timestamp, words
 
 PERSON, FIRM, AGENCY = 1, 2, 3
@@ -130,7 +130,7 @@ class Dossier(Table):
         person = adults[chance.integer("dossier.person", ids, low, high - 1)]
         dead = people.died_on(person) <= course.placed.entered
         person[dead] = adults[chance.integer("dossier.person_again", ids[dead], 0, len(adults) - 1)]
-        firm = chance.integer("dossier.enterprise", ids, 0, self.scale.of(ENTERPRISES) - 1)
+        firm = self.province.table("enterprise").founded_by("dossier.enterprise", ids, course.placed.entered - 1)
         agency = receipts.agencies[chance.integer("dossier.agency", ids, 0, len(receipts.agencies) - 1)]
         return kind.astype(np.int64), np.where(kind == PERSON, person, np.where(kind == FIRM, firm, agency)).astype(
             np.int64

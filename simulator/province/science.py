@@ -256,7 +256,7 @@ class IpTitle(Table):
         return pa.table(
             {
                 "id": ids,
-                "enterprise": pa.array(of_firms(self, "ip_title.firm", ids), mask=~by_firm),
+                "enterprise": pa.array(of_firms(self, "ip_title.firm", ids, filed), mask=~by_firm),
                 "owner_person": pa.array(people.pick_adults("ip_title.person", ids), mask=by_firm),
                 "title_no": joined(prefix, padded(identifiers.spread(ids, 1_000_000, factor=617_537, start=24_027), 7)),
                 "kind": words(list(IP_KINDS), kind),

@@ -31,10 +31,10 @@ EDITIONS = (
 )
 
 
-def of_firms(table: Table, name: str, ids: Ids) -> Ints:
-    """A firm of day 0 for each id."""
-    firms: int = table.province.table("enterprise").count(0)
-    return table.chance.integer(name, ids, 0, firms - 1)
+def of_firms(table: Table, name: str, ids: Ids, days: Ids) -> Ints:
+    """A firm for each id, founded before the day given."""
+    found: Ints = table.province.table("enterprise").founded_by(name, ids, np.asarray(days) - 1)
+    return found
 
 
 class Instrument(Table):
@@ -85,7 +85,7 @@ class Instrument(Table):
         return pa.table(
             {
                 "id": ids,
-                "enterprise": of_firms(self, "instrument.firm", ids),
+                "enterprise": of_firms(self, "instrument.firm", ids, phase + -phase // cycle * cycle),
                 "place": place,
                 "instrument_code": numbered("BN-PTĐ-{:06d}", ids + 1),
                 "kind": words(list(INSTRUMENTS), kind),

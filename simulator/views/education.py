@@ -20,7 +20,7 @@ from simulator.province.education_pupils import DISABILITIES
 from simulator.province.education_year import STATUSES
 from simulator.province.population import ETHNIC, SPOUSE
 from simulator.table import words
-from simulator.units import units
+from simulator.units import commune_names_today
 from simulator.views import dirt
 from simulator.views.dirt import Dirt
 from simulator.views.view import Column, Context, View, constant, of_person
@@ -105,7 +105,7 @@ _LISTS = {
         **{str(g): f"Khối {g}" for g in range(1, 13)},
     },
     "DM_Tinh": {"24": "Tỉnh Bắc Ninh"},
-    "DM_Xa": {code: str(row["ward_name"]) for code, row in units().e2.items()},
+    "DM_Xa": commune_names_today(),
     "DM_QuocTich": {"VN": "Việt Nam", "KR": "Hàn Quốc", "CN": "Trung Quốc"},
     "DM_DoiTuongChinhSach": {"01": "Con liệt sĩ", "02": "Con thương binh", "03": "Hộ nghèo", "04": "Hộ cận nghèo"},
     "DM_KhuVuc": {"KV1": "Khu vực 1", "KV2NT": "Khu vực 2 nông thôn", "KV2": "Khu vực 2"},

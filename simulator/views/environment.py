@@ -197,4 +197,23 @@ SOURCE = View(
     ),
 )
 
-VIEWS = (STATION, PARAMETER, MEASUREMENT, AIR_QUALITY, LICENCE, SOURCE)
+FLOOD = View(
+    id="environment.flood_level",
+    agency="environment",
+    table="flood_level",
+    title_vi="Mực nước sông",
+    system="lgsp",
+    place="/apiMoiTruong/1.0/mucNuoc",
+    key=("Tram", "ThoiDiem"),
+    columns=(
+        Column("Tram", "gauge"),
+        Column("Song", "river"),
+        Column("MaXa", "commune_code"),
+        Column("ThoiDiem", "read_at", "stamp12"),
+        Column("MucNuoc", "level_cm", "int", unit="cm"),
+        Column("BaoDong", "alarm", "int"),
+    ),
+    dirt=(*dirt.communes("MaXa"), Dirt("number_unit", "MucNuoc"), Dirt("duplicate")),
+)
+
+VIEWS = (STATION, PARAMETER, MEASUREMENT, AIR_QUALITY, LICENCE, SOURCE, FLOOD)

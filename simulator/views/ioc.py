@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from simulator.views import dirt
 from simulator.views.dirt import Dirt
 from simulator.views.view import Column, Context, View
+from simulator.views.workbook import Sheet
 
 UTC_CHANNEL = "Tổng đài 1022"
 UTC_SENSORS = 9  # every ninth sensor's clock
@@ -162,4 +163,56 @@ INDICATOR = View(
     dirt=(Dirt("number_thousands", "GiaTri"), Dirt("commune_zero_lost", "MaDonVi"), Dirt("conflict", "GiaTri")),
 )
 
-VIEWS = (REPORT, CAMERA, INCIDENT, TRAFFIC, INDICATOR)
+WIFI = View(
+    id="ioc.wifi_usage",
+    agency="ioc",
+    table="wifi_usage",
+    title_vi="Sử dụng Wi-Fi công cộng",
+    system="lgsp",
+    place="/apiIOC/1.0/wifiCongCong",
+    key=("MaDiem", "Ngay"),
+    columns=(
+        Column("MaDiem", "hotspot_code"),
+        Column("MaXa", "commune_code"),
+        Column("Ngay", "used_on", "date8"),
+        Column("SoPhien", "session_count", "int"),
+        Column("SoThietBi", "device_count", "int"),
+        Column("TaiXuong", "download_mb", "decimal:1", unit="MB"),
+        Column("TaiLen", "upload_mb", "decimal:1", unit="MB"),
+    ),
+    lag=1,
+    dirt=(*dirt.communes("MaXa"), Dirt("number_comma", "TaiXuong", "TaiLen"), Dirt("duplicate")),
+)
+
+ASSET = View(
+    id="ioc.asset_infrastructure",
+    agency="ioc",
+    table="asset_infrastructure",
+    title_vi="Tài sản hạ tầng số",
+    system="folder",
+    place="ha_tang_so_{day:%Y%m%d}.xlsx",
+    format="xlsx",
+    key=("Mã tài sản",),
+    columns=(
+        Column("Mã tài sản", "asset_code"),
+        Column("Loại", "kind"),
+        Column("Đơn vị quản lý", "owner"),
+        Column("Mã xã", "commune_code"),
+        Column("Vĩ độ", "latitude", "comma:6"),
+        Column("Kinh độ", "longitude", "comma:6"),
+        Column("Ngày lắp đặt", "installed_on", "date:%d/%m/%Y"),
+        Column("Tình trạng", "condition"),
+        Column("Nguyên giá", "cost_million_vnd", "comma:1", unit="triệu đồng"),
+    ),
+    share=0.94,
+    dirt=(
+        *dirt.communes("Mã xã"),
+        *dirt.texts("Đơn vị quản lý"),
+        Dirt("missing", "Vĩ độ", "Kinh độ", rate=0.05),
+        Dirt("date_fake", "Ngày lắp đặt"),
+        Dirt("number_scale", "Nguyên giá"),
+    ),
+    sheet=Sheet(name="HaTangSo", titles=("TRUNG TÂM ĐIỀU HÀNH ĐÔ THỊ THÔNG MINH", "DANH MỤC TÀI SẢN HẠ TẦNG SỐ")),
+)
+
+VIEWS = (REPORT, CAMERA, INCIDENT, TRAFFIC, INDICATOR, WIFI, ASSET)

@@ -19,6 +19,7 @@ from simulator import projection
 from simulator.views import dirt
 from simulator.views.dirt import Dirt
 from simulator.views.view import Column, Context, View
+from simulator.views.workbook import Sheet
 
 OTHER_PLANE = 0.012  # share of the legacy parcels whose coordinates are of the other plane
 
@@ -191,4 +192,33 @@ PRICE = View(
     dirt=(*dirt.communes("Mã xã"), *dirt.numbers("Giá đất")),
 )
 
-VIEWS = (NEW, LEGACY, CERTIFICATE, CHECK, TRANSACTION, PRICE)
+
+def _hectares(truth: Any, context: Context) -> Any:
+    return pc.divide(pc.cast(truth["area_m2"], pa.float64()), 10_000)
+
+
+PLAN = View(
+    id="land_office.land_use_plan",
+    agency="land_office",
+    table="land_use_plan",
+    title_vi="Quy hoạch, kế hoạch sử dụng đất",
+    system="folder",
+    place="ke_hoach_su_dung_dat_{day:%Y%m%d}.xlsx",
+    format="xlsx",
+    key=("Mã xã", "Năm", "Mã loại đất"),
+    columns=(
+        Column("Mã xã", "commune_code"),
+        Column("Năm", "year", "int"),
+        Column("Mã loại đất", "use_code"),
+        Column("Chỉ tiêu sử dụng đất", "use_name"),
+        Column("Diện tích", _hectares, "comma:2", unit="ha"),
+    ),
+    dirt=(*dirt.communes("Mã xã"), Dirt("number_scale", "Diện tích"), Dirt("number_unit", "Diện tích")),
+    sheet=Sheet(
+        name="KHSDD",
+        titles=("SỞ NÔNG NGHIỆP VÀ MÔI TRƯỜNG", "CHỈ TIÊU SỬ DỤNG ĐẤT THEO XÃ, PHƯỜNG"),
+        sections="Mã xã",
+    ),
+)
+
+VIEWS = (NEW, LEGACY, CERTIFICATE, CHECK, TRANSACTION, PRICE, PLAN)

@@ -220,4 +220,26 @@ COVERAGE = View(
     csv=Csv(delimiter=";", crlf=True),
 )
 
-VIEWS = (VISIT, COVERAGE)
+LABOUR = View(
+    id="social_insurance.labour",
+    agency="social_insurance",
+    table="labour_report",
+    title_vi="Đơn vị tham gia bảo hiểm xã hội bắt buộc",
+    system="sftp",
+    place="don_vi_bhxh_{day:%Y%m%d}.csv",
+    format="csv",
+    key=("MaSoThue", "Ky"),
+    columns=(
+        Column("MaSoThue", "enterprise_code"),
+        Column("Ky", "period"),
+        Column("MaXa", "commune_code"),
+        Column("SoLaoDong", "employee_count", "int"),
+        Column("SoThamGia", "insured_count", "int"),
+        Column("TienLuongBinhQuan", "mean_wage_vnd", "dots:0"),
+    ),
+    lag=5,
+    share=0.9,
+    dirt=(*dirt.communes("MaXa"), Dirt("code_typo", "MaSoThue"), Dirt("duplicate"), Dirt("conflict", "SoThamGia")),
+)
+
+VIEWS = (VISIT, COVERAGE, LABOUR)

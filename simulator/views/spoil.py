@@ -110,7 +110,7 @@ class Spoiler:
         clean: dict[str, Any],
         day: int,
     ) -> None:
-        self._view, self._context, self._province, self._day = view, context, context.province, day
+        self._view, self._province, self._day = view, context.province, day
         self._ids, self._truth, self._values, self._clean = ids, truth, values, clean
         self._wrong = right_from(view, self._province, ids, context.seen) > day  # as long as nobody has mended the row
         self._columns = {column.name: column for column in view.columns}

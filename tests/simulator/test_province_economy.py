@@ -294,3 +294,19 @@ def test_templates_change_from_month_to_month(tmp_path: Path) -> None:
         assert any("ĐVT: %" in text for row in cells for text in row)
     assert headers[0] != headers[1] != headers[2]
     assert any("Mã VSIC 2025" in text for text in headers[2]) and not any("Mã VSIC 2025" in t for t in headers[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [("env_licence", "issued_on"), ("station", "started_on"), ("ip_title", "filed_on"), ("tax_status", "filed_on"),
+     ("measurement_instrument", "verified_on"), ("dossier", "submitted_at")],
+)  # fmt: skip
+def test_firms_do_nothing_before_they_are_founded(name: str, column: str) -> None:
+    province = Province(24, 0.03)
+    table, firms = province.table(name), province.table("enterprise")
+    rows = table.rows(np.arange(table.count(0)), 0)
+    firm = "applicant_enterprise" if name == "dossier" else "enterprise"
+    rows = rows.filter(pc.and_(pc.is_valid(rows[firm]), pc.is_valid(rows[column])))
+    founded = firms.rows(rows[firm].to_numpy(), 0)["registered_at"]
+    days = [pc.cast(pc.local_timestamp(c) if c.type != "date32" else c, "date32") for c in (rows[column], founded)]
+    assert rows.num_rows and not pc.any(pc.less(*days)).as_py()

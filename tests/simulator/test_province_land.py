@@ -10,9 +10,11 @@ import pytest
 from simulator import projection
 from simulator.province import land
 from simulator.province.land import exactly
-from simulator.table import Province
+from simulator.table import DAY0, Province
 
 from .tables import check_table
+
+DAY0_NUMBER = int(np.datetime64(DAY0, "D").astype(np.int64))
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +120,55 @@ def _texts(*values: str):
     import pyarrow as pa
 
     return pa.array(values)
+
+
+def test_a_parcel_ends_once() -> None:
+    log = Province(24, 0.1).table("land_transaction").log(400)
+    ended = np.concatenate([np.unique(log.parent), log.second[log.second >= 0]])
+    assert len(ended) > 1_500 and len(np.unique(ended)) == len(ended)
+
+
+def test_a_parcel_merged_is_as_large_as_both() -> None:
+    province, day = Province(24, 0.1), 20
+    parcel, lineage = province.table("parcel"), province.table("parcel_lineage")
+    links = lineage.rows(np.arange(lineage.count(day)), day)
+    merged = links.filter(pc.equal(links["kind"], "HOP_THUA"))
+    ids = np.unique(np.concatenate([merged["parent_parcel"].to_numpy(), merged["child_parcel"].to_numpy()]))
+    area = dict(zip(ids.tolist(), parcel.rows(ids, day)["area_m2"].to_pylist(), strict=True))
+    sums: dict[int, float] = {}
+    for parent, child in zip(merged["parent_parcel"].to_pylist(), merged["child_parcel"].to_pylist(), strict=True):
+        sums[child] = sums.get(child, 0.0) + area[parent]
+    assert sums and all(area[child] == pytest.approx(both, abs=0.11) for child, both in sums.items())
+
+
+def test_users_hand_parcels_on_from_one_to_the_next() -> None:
+    """Nobody sells what another has, nobody dead buys, and what the dead had is inherited."""
+    province, day = Province(24, 0.02), 300
+    table, people = province.table("land_transaction"), province.people
+    rows = table.rows(np.arange(table.count(day)), day)
+    given, taken = rows["giver_person"].to_numpy(), rows["taker_person"].to_numpy()
+    parcel, on = rows["parcel"].to_numpy(), table.log(day).day
+    last: dict[int, int] = {}
+    again = 0
+    for which, giver, taker in zip(parcel.tolist(), given.tolist(), taken.tolist(), strict=True):
+        again += which in last
+        assert last.get(which, giver) == giver
+        last[which] = taker
+    assert again > 20
+    sold = np.isin(np.array(rows["kind"].to_pylist()), ("CHUYEN_NHUONG", "TANG_CHO"))
+    assert np.all(people.died_on(given[sold]) >= on[sold])
+    assert np.all(people.died_on(taken[sold]) > on[sold])
+
+
+def test_certificates_are_issued_to_adults(province: Province) -> None:
+    table = province.table("certificate")
+    rows = table.rows(np.arange(table.count(0)), 0)
+    issued = rows["issued_on"].to_numpy().astype("datetime64[D]").astype(np.int64) - DAY0_NUMBER
+    assert np.all(issued - province.people.born_on(rows["holder_person"].to_numpy()) >= 18 * 365)
+
+
+def test_a_late_day_asks_for_one_course_of_transactions() -> None:
+    table = Province(24, 0.01).table("land_transaction")
+    before = table.log.cache_info().misses
+    table.parents(np.array([table.parcels_made(300) - 1]))
+    assert table.log.cache_info().misses == before + 1

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow.compute as pc
 import pytest
 
+from simulator.identifiers import personal_ids
 from simulator.province.population import CHILD, HEAD, SPOUSE
 from simulator.scale import POPULATION, PUPILS
 from simulator.table import Province
@@ -91,3 +92,49 @@ def test_who_moves_lives_elsewhere_from_that_day_on(province: Province) -> None:
     before, after = people.place_at(movers, 1), people.place_at(movers, 2)
     assert (before != after).sum() >= len(movers) // 2
     assert np.array_equal(people.place_at(movers, 0), people.place[movers])
+
+
+def test_who_marries_is_alive_unmarried_and_marries_once() -> None:
+    province, day = Province(24, 0.02), 200
+    people, table = province.people, province.table("civil_event")
+    rows = table.rows(np.arange(table.count(day)), day)
+    married = rows.filter(pc.equal(rows["kind"], "KH"))
+    groom, bride = married["person"].to_numpy(), married["other_person"].to_numpy()
+    assert len(groom) > 250
+    on = table._entries(day).day[married["id"].to_numpy()]
+    for who, male in ((groom, True), (bride, False)):
+        assert len(np.unique(who)) == len(who)
+        assert np.all(people.is_male(who) == male) and np.all(people.died_on(who) > on)
+        assert not np.any(people.role[who] == SPOUSE)
+        head = people.role[who] == HEAD
+        assert not np.any(people.role[np.minimum(who[head] + 1, people.stock - 1)] == SPOUSE)
+    assert np.all(people.household[groom] != people.household[bride])
+
+
+@pytest.mark.parametrize("name", ["civil_event", "birth_notice", "death_notice", "immunisation"])
+def test_late_days_are_counted_without_the_days_before(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Views ask for the count of every day; each must not go through all days before it."""
+    province, asked = Province(24, 0.01), 0
+    newborn = type(province.people).newborn
+
+    def counted(people: object, day: int) -> object:
+        nonlocal asked
+        asked += 1
+        return newborn(people, day)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(type(province.people), "newborn", counted)
+    table = province.table(name)
+    counts = [table.count(day) for day in range(-29, 200)]
+    assert counts == sorted(counts) and counts[-1] == len(table.rows(np.arange(counts[-1]), 199))
+    assert asked < 700
+
+
+def test_a_digit_mistyped_seldom_gives_another_persons_number() -> None:
+    """As many of a birth year and sex as in the whole province: real numbers end in six random digits."""
+    ranks = np.arange(25_000)
+    known = pc.cast(personal_ids(ranks, np.full(25_000, 1990), np.ones(25_000, bool)), "int64").to_numpy()
+    assert len(np.unique(known)) == len(known)
+    for place in range(6):
+        digit = known // 10**place % 10
+        for more in range(1, 10):
+            assert np.isin(known + ((digit + more) % 10 - digit) * 10**place, known).mean() < 0.03
