@@ -36,7 +36,8 @@ def personal_ids(ranks: Ids, years: Ids, male: Bools) -> Any:
     """
     years = np.asarray(years, np.int64)
     sex = (years - 1900) // 100 * 2 + np.where(male, 0, 1)
-    serial = spread(ranks, 3_000_000, start=years * 104_729 + sex * 71_171)  # each group begins elsewhere
+    # Each group begins elsewhere, and its numbers lie far apart: a digit mistyped seldom gives another person's.
+    serial = spread(ranks, 3_000_000, factor=1_854_101, start=years * 104_729 + sex * 71_171)
     number = (97 + serial // 1_000_000) * 10**9 + sex * 10**8 + (years % 100) * 10**6 + serial % 1_000_000
     return padded(number, 12)
 
