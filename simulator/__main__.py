@@ -114,7 +114,7 @@ def province(
 ) -> None:
     """Start the province and run until told to end; HOME/sources.json is there as long as it answers.
 
-    Told to end while it is filled, it stops at once and raises SystemExit.
+    Told to end while its systems are filled, it ends with the batch that is on its way, and raises SystemExit.
     """
     wanted = _wanted(only, without, bare)
     plan = FaultPlan.read(faults) if faults else None
@@ -124,50 +124,33 @@ def province(
     files = [home / SOURCES, home / control.FILE]
     for path in files:
         path.unlink(missing_ok=True)
-    ready = False
-    try:
-        with ExitStack() as stack:
-            _end_by_signals()
-            report = stack.enter_context(shown(views, quiet=not views))
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with ExitStack() as stack:
+        with shown(views, quiet=not views) as bar:
+
+            def report(system: str, view: str, rows: int) -> None:
+                if stopping.is_set():
+                    raise SystemExit(128 + signal.SIGTERM)
+                bar(system, view, rows)
+
             box = ProvinceInABox(
-                home,
-                seed,
-                scale,
-                faults=plan,
-                ministry_faults=upstream,
-                systems=systems,
-                national=national,
-                progress=report,
-            )
+                home, seed, scale, faults=plan, ministry_faults=upstream, systems=systems, national=national, progress=report
+            )  # fmt: skip
             stack.callback(box.stop)
             box.start(day + 1)
-            if once:
-                return
-            server = control.ControlServer(box)
-            stack.callback(server.close)
-            for path in files:
-                stack.callback(path.unlink, missing_ok=True)
-            write_private(files[1], {"url": server.url, "seed": seed, "scale": scale})
-            write_private(files[0], box.env)
-            click.echo(f"Sẵn sàng, ngày {day}, đêm {day + 1} / Ready, day {day}, night {day + 1}: {files[0]}")
-            ready = True
-            threading.Event().wait()
-    except SystemExit:
-        if not ready:
-            raise
+        if once or stopping.is_set():
+            return
+        server = control.ControlServer(box)
+        stack.callback(server.close)
+        for path in files:
+            stack.callback(path.unlink, missing_ok=True)
+        write_private(files[1], {"url": server.url, "seed": seed, "scale": scale})
+        write_private(files[0], box.env)
+        click.echo(f"Sẵn sàng, ngày {day}, đêm {day + 1} / Ready, day {day}, night {day + 1}: {files[0]}")
+        stopping.wait()
     click.echo("Đã dừng / Stopped")
-
-
-def _end_by_signals() -> None:
-    """From now on the first SIGTERM or SIGINT raises SystemExit, so that whatever is open is closed; further ones do nothing."""
-
-    def leave(number: int, _: object) -> None:
-        for each in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(each, signal.SIG_IGN)
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, leave)
 
 
 def _move(given: set[str], home: Path, day: int, **options: Any) -> None:

@@ -21,22 +21,6 @@ def at(day: date, hour: int = 0, minute: int = 0) -> datetime:
     return datetime.combine(day, time(hour, minute), TZ)
 
 
-def some_day(rng: random.Random, first: date, last: date) -> date:
-    """A day between two, both included."""
-    return first + timedelta(days=rng.randint(0, (last - first).days))
-
-
-def some_time(rng: random.Random, first: date, last: date) -> datetime:
-    """A second of office hours (07:30 to 17:00) on a day between two, both included."""
-    return at(some_day(rng, first, last), 7, 30) + timedelta(seconds=rng.randint(0, 34_200))
-
-
-def before_merger(rng: random.Random, earliest: date) -> datetime:
-    """A moment from 2023 to the merger of 1 July 2025, not before `earliest`; half of them in epoch e1."""
-    first = date(2024, 12, 1) if rng.random() < 0.5 else date(2023, 1, 3)
-    return some_time(rng, max(first, earliest), date(2025, 6, 30))
-
-
 @dataclass(frozen=True)
 class Calendar:
     """Dates of the nights."""
@@ -52,8 +36,8 @@ class Calendar:
         return self.night(night) - timedelta(days=1)
 
     def change_time(self, rng: random.Random, night: int) -> datetime:
-        """When a change of this night was made."""
-        return some_time(rng, self.work_day(night), self.work_day(night))
+        """When a change of this night was made: a second of office hours, 07:30 to 17:00."""
+        return at(self.work_day(night), 7, 30) + timedelta(seconds=rng.randint(0, 34_200))
 
     def last_change_time(self, night: int) -> datetime:
         """17:30: one good row of each feed is stamped with it, alone within any look-back of up to half an hour."""

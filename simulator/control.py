@@ -3,12 +3,13 @@
 Belongs here: the orders `night`, `down`, `up` on their way from one process to the other.
 Stays out: carrying them out (`run`).
 
-The endpoint's address stands in `<home>/control.json`. Orders are POST {"order": "night", "value": 2}; GET answers with
-the state.
+The endpoint's address stands in `<home>/control.json`, beside seed and scale. Orders are POST {"order": "night", "value":
+2}; GET answers with the state.
 """
 
 from __future__ import annotations
 
+import http.client
 import json
 import threading
 import urllib.error
@@ -44,19 +45,28 @@ class ControlServer:
         self._server.server_close()
 
 
-def send(home: Path, order: str | None = None, value: Any = None) -> dict[str, Any]:
-    """Give an order to the box of a home (none: ask for its state); returns its state afterwards."""
+def read(home: Path) -> dict[str, Any]:
+    """url, seed and scale of the box of a home."""
     try:
-        url = json.loads((home / FILE).read_text(encoding="utf-8"))["url"]
+        return dict(json.loads((home / FILE).read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise ControlError(f"Không có mô phỏng nào đang chạy ở {home} / No simulator is running at {home}") from None
+
+
+def send(home: Path, order: str | None = None, value: Any = None) -> dict[str, Any]:
+    """Give an order to the box of a home (none: ask for its state); returns its state afterwards.
+
+    A whole province takes minutes for a day: an order is waited for as long as it takes.
+    """
+    url = read(home)["url"]
     data = None if order is None else json.dumps({"order": order, "value": value}).encode()
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=60) as response:
+        patience = 60 if order is None else None
+        with urllib.request.urlopen(urllib.request.Request(url, data), timeout=patience) as response:
             return dict(json.load(response))
     except urllib.error.HTTPError as error:
         raise ControlError(json.load(error)["error"]) from None
-    except urllib.error.URLError:
+    except (OSError, http.client.HTTPException):  # refused, too late, or gone in the middle of it
         raise ControlError(f"Mô phỏng ở {home} không trả lời / The simulator at {home} does not answer") from None
 
 
@@ -101,6 +111,10 @@ class _Handler(BaseHTTPRequestHandler):
             orders[content["order"]](content["value"])
         except ValueError as error:
             self._send(400, {"error": str(error)})
+        except Exception as error:
+            kind = type(error).__name__
+            self._send(500, {"error": f"Lỗi {kind}, xem nơi mô phỏng đang chạy / {kind}: see where the simulator runs"})
+            raise
         else:
             self._send(200, state(self.the_box))
 

@@ -2,7 +2,7 @@
 
 Belongs here: the token endpoint, the refusals of the gateway itself, a server that can be taken down in the middle of
 whatever it does and comes back on its port.
-Stays out: what a service answers (`registry`, `ministry`), which request fails (`faults`, `ministry.faults`).
+Stays out: what a service answers and which request fails (`story.registry`, `systems.web`, `national.service`).
 """
 
 from __future__ import annotations

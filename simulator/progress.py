@@ -21,7 +21,7 @@ Report = Callable[[str, str, int], None]  # system, view, rows so far
 def shown(total: int, quiet: bool = False) -> Iterator[Report]:
     """A bar over `total` views while they are filled; at the end rows, seconds and the memory it took.
 
-    On a terminal one moving line; in a log a line for each view when the next begins.
+    On a terminal one moving line; in a log a line for each view when the next begins, and for the last.
     """
     if quiet:
         yield lambda system, view, rows: None
@@ -37,19 +37,25 @@ def shown(total: int, quiet: bool = False) -> Iterator[Report]:
         task = bar.add_task("", total=total, rows="")
 
         def report(system: str, view: str, rows: int) -> None:
-            new = view not in rows_of
-            if new and not console.is_terminal and rows_of:
-                last, count = next(reversed(rows_of.items()))
-                print(f"  {last:44} {count:>12,}", file=sys.stderr, flush=True)
+            if view not in rows_of and not console.is_terminal:
+                _tell_last(rows_of)
             rows_of[view] = rows
             completed = len(rows_of) - 1
             bar.update(task, description=f"{system}: {view}", completed=completed, rows=f"{rows:,}")
 
         yield report
         bar.update(task, completed=total)
+    if not console.is_terminal:
+        _tell_last(rows_of)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
         f"{len(rows_of)} bộ dữ liệu, {sum(rows_of.values()):,} dòng, {time.monotonic() - started:.0f} giây, {memory:,.0f} MB / "
         f"{len(rows_of)} datasets, {sum(rows_of.values()):,} rows, {time.monotonic() - started:.0f} seconds, {memory:,.0f} MB",
         file=sys.stderr,
     )
+
+
+def _tell_last(rows_of: dict[str, int]) -> None:
+    if rows_of:
+        view, rows = next(reversed(rows_of.items()))
+        print(f"  {view:44} {rows:>12,}", file=sys.stderr, flush=True)

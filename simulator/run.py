@@ -15,8 +15,6 @@ the others (`systems`, `national`) are started when they are asked for. Night n 
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import threading
 from collections.abc import Collection
@@ -215,11 +213,3 @@ class ProvinceInABox:
         education.deliver(self._education, night)
         self.registry.show(night)
         self.ministry.know(self.story.known_upstream(night.number))
-
-
-def write_json(path: Path, content: object) -> None:
-    """Write a JSON file that only its owner may read (it may hold passwords) and that appears whole."""
-    unfinished = path.with_name(f".{path.name}.part")
-    with open(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
-    unfinished.replace(path)

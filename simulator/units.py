@@ -1,17 +1,15 @@
-"""The administrative units of the province in their three epochs, and the code of a place on a date.
+"""The administrative units of the province in their three epochs.
 
 Belongs here: reading the reference files of `data/admin_units`, dates of the epochs, following a code to today's.
-Stays out: everything invented. Units are the one part of the truth that is real.
+Stays out: places and codes of many records at once (`geography`), everything invented. Units are the one part of the truth that is real.
 """
 
 from __future__ import annotations
 
 import csv
-import random
 from datetime import date
 from decimal import Decimal
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data" / "admin_units"
@@ -63,14 +61,6 @@ class Units:
         self._next1 = {str(row["from_code"]): str(row["to_code"]) for row in reference_rows("link_e0_e1")}
         self._next2 = {str(row["from_code"]): str(row["to_code"]) for row in reference_rows("link_e1_e2")}
         self.places = list(self.e0)
-        # Firms and clinics gather in towns: a ward weighs four times, a township twice as much as a rural commune.
-        names = [str(row["ward_name"]) for row in self.e0.values()]
-        self._weights = list(
-            accumulate(4 if n.startswith("Phường") else 2 if n.startswith("Thị") else 1 for n in names)
-        )
-        self._by_district: dict[str, list[str]] = {}
-        for place in self.places:
-            self._by_district.setdefault(self.district(place), []).append(place)
 
     def next1(self, place: str) -> str:
         """The code of e1 of a place."""
@@ -91,29 +81,6 @@ class Units:
     def village(self, place: str) -> str:
         """Name of the commune before the merger, without its type; schools and stations keep it."""
         return bare_name(str(self.e1[self._next1[place]]["ward_name"]))
-
-    def town_place(self, rng: random.Random) -> str:
-        """A place, towns more often."""
-        return rng.choices(self.places, cum_weights=self._weights)[0]
-
-    def place_in(self, district: str, rng: random.Random) -> str:
-        """A place of one district."""
-        return rng.choice(self._by_district[district])
-
-    def code_at(self, place: str, on: date) -> str:
-        """Code of the place valid on a date: of e0, e1 or e2."""
-        if on >= E2_STARTS:
-            return self.today(place)
-        return self._next1[place] if on >= E1_STARTS[self.old_province(place)] else place
-
-    def full_name_at(self, place: str, on: date) -> str:
-        """`Xã Tân Dĩnh, huyện Lạng Giang, tỉnh Bắc Giang` before the merger, `Xã Tân Dĩnh, tỉnh Bắc Ninh` after it."""
-        if on >= E2_STARTS:
-            return f"{self.e2[self.today(place)]['ward_name']}, tỉnh Bắc Ninh"
-        unit = self.e1[self._next1[place]] if on >= E1_STARTS[self.old_province(place)] else self.e0[place]
-        province = "Bắc Giang" if self.old_province(place) == "24" else "Bắc Ninh"
-        district = str(unit["district_name"])
-        return f"{unit['ward_name']}, {district[0].lower()}{district[1:]}, tỉnh {province}"
 
     def today(self, code: str) -> str:
         """Today's code for a code of any epoch (in this province a number that lives on still leads to itself)."""

@@ -4,7 +4,7 @@ Purpose: one of the national systems, on their common base (`simulator.national`
 out its faults.
 Belongs here: its address (`server`), the five services and their refusals (`services`), its licences in the record
 (`record`), which faults it has (`faults`), running it as a process of its own (`command`).
-Stays out: what the province's licences are (`truth`), who sends them.
+Stays out: what the province's licences are (`province`), who sends them.
 
     with Ministry(home, facilities={"24001"}) as ministry:
         ministry.base, ministry.key, ministry.secret

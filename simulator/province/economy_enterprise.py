@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from simulator.chance import Ids, Ints
 from simulator.province import economy_words as vocabulary
 from simulator.province.economy_course import BIG, CLOSE, OPEN, codes, full_names
-from simulator.province.economy_firm import DAY, FORMS, LAST, ZONES, Firms
+from simulator.province.economy_firm import DAY, FORMS, LAST, OLD_BAC_NINH, ZONES, Firms
 from simulator.table import Total, day_of, joined, numbered, to_timestamp, words
 from simulator.units import E2_STARTS
 
@@ -114,6 +114,9 @@ class Enterprise(Firms):
         return [
             Total(
                 "enterprise.count", self.count(day), "enterprise", "derived: 23,165 of old Bắc Ninh (4/2024) + ~20,000"
+            ),
+            Total(
+                "enterprise.old_bac_ninh", self.scale.of(OLD_BAC_NINH), "firm", "registered by April 2024", exact=True
             ),
             Total("enterprise.active", int(np.sum(status == ACTIVE)), "enterprise"),
             Total("enterprise.fdi", int(np.sum(fdi)), "enterprise"),

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 BRANCH_SHARE = 0.05
 NEW_A_DAY = 16  # about 6,000 firms founded a year
+OLD_BAC_NINH, COUNTED_ON = 23_165, date(2024, 4, 30)  # firms registered in the old Bắc Ninh by April 2024
+_MORE_IN_BAC_NINH = 2.1  # than its towns alone would have: the zones' suppliers
 ZONE_SHARE, FDI_SHARE = 0.12, 0.55
 FORMS, TRADES, ZONES = list(vocabulary.FORMS), list(vocabulary.TRADES), list(vocabulary.ZONES)
 DAY = 86_400
@@ -88,7 +90,8 @@ class Firms(Table):
     def place_of(self, ids: Ids) -> Ints:
         """The place of the head office."""
         zone = self.zone_of(ids)
-        town = self.geo.town_places(self.chance, "enterprise.place", self.parents(ids))
+        weight = self.geo.town_weight * np.where(self.geo.old_province == "27", _MORE_IN_BAC_NINH, 1.0)
+        town = self.chance.pick("enterprise.place", self.parents(ids), weight)
         return np.where(zone >= 0, zone_places(self.province)[zone], town).astype(np.int64)
 
     def form_of(self, ids: Ids) -> Ints:
@@ -134,12 +137,30 @@ class Firms(Table):
         has = self.chance.happens("enterprise.has_short", firm, 0.4) & ~self.is_branch(ids)
         return pc.if_else(pa.array(has), short, pa.scalar(None, pa.string()))
 
+    @cached_property
+    def _ages(self) -> Ints:
+        """Days between the foundation of each firm of the stock and day 0; younger firms are more numerous.
+
+        In the old Bắc Ninh exactly the published number is older than the day on which they were counted.
+        """
+        firm = np.arange(self.firms)
+        span, limit = -day_of(date(2005, 3, 1)), -day_of(COUNTED_ON)
+        age = np.floor(self.chance.uniform("enterprise.age", firm) ** 1.2 * (span + 1)).astype(np.int64)
+        here = np.flatnonzero(self.geo.old_province[self.place_of(firm)] == "27")
+        here = here[np.argsort(-age[here], kind="stable")]
+        known = self.scale.of(OLD_BAC_NINH)
+        old, young = here[:known], here[known:]
+        age[old] = np.where(age[old] < limit, self.chance.integer("enterprise.older", old, limit, 2 * limit), age[old])
+        age[young] = np.where(
+            age[young] >= limit, self.chance.integer("enterprise.younger", young, 0, limit - 1), age[young]
+        )
+        return age
+
     def registered(self, ids: Ids) -> Ints:
-        """First registration, in seconds since the beginning of day 0; younger firms are more numerous."""
+        """First registration, in seconds since the beginning of day 0."""
         ids = np.asarray(ids, np.int64)
         firm, arrived = self.parents(ids), self.arrived(ids)
-        span = -day_of(date(2005, 3, 1))
-        age = np.floor(self.chance.uniform("enterprise.age", firm) ** 1.2 * (span + 1)).astype(np.int64)
+        age = self._ages[np.minimum(firm, self.firms - 1)]
         second = self.chance.integer("enterprise.registered", firm, OPEN, CLOSE)
         return np.where(arrived > 0, arrived, -age) * DAY + second
 

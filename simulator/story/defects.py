@@ -1,6 +1,6 @@
 """The planted defects: which record is wrong in what, from which night until which, and who must notice.
 
-Belongs here: the list of defects, as data. Stays out: laying them over the records (`truth`).
+Belongs here: the list of defects, as data. Stays out: laying them over the records (`nights`).
 
 A defect of stage `contract` breaks a rule of its dataset's contract and must be quarantined at landing; one of stage
 `warehouse` keeps its contract and must be refused by the gate of its subject; `copy` is an identical second copy, which

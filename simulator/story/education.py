@@ -1,6 +1,6 @@
 """The education department's far end: a folder into which it drops one Excel workbook, made for people to read.
 
-Belongs here: the workbook in all its ugliness. Stays out: what is true or wrong in it (`truth`, `defects`).
+Belongs here: the workbook in all its ugliness. Stays out: what is true or wrong in it (`nights`, `defects`).
 
 Sheet `DanhSachTruong`: a title of several rows; a header of two merged rows with groups over some columns, line breaks
 and decomposed (NFD) letters in some headers; STT; a row with a roman number before each level and a row `Cộng` after

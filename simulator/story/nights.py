@@ -11,8 +11,7 @@ Three layers, kept apart:
 1. reality: what the agency means (`Story._reality`), always clean;
 2. view: what the agency's system says: reality with the defects of that night laid over it, duplicates included;
 3. rows: what raw should hold: reality, but for a key whose record breaks its contract the last accepted version (or
-nothing), and for
-   an agency that cannot be reached everything as it was.
+   nothing), and for an agency that cannot be reached everything as it was.
 """
 
 from __future__ import annotations

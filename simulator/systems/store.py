@@ -98,5 +98,7 @@ class Store:
         with self._lock:
             self._rows, self._moments = mapped, at
             old, self._file = self._file, file
+        del rows, parts
+        pa.default_memory_pool().release_unused()
         if old is not None:
             old.unlink()  # readers in the middle of a page keep their mapping

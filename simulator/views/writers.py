@@ -141,14 +141,6 @@ def file_name(view: View, day: int, group: str | None, rows: Any) -> str:
 # -- CSV ---------------------------------------------------------------------------------------------------------------
 
 
-def csv_stream(view: View, province: Province, day: int, *, changes: bool = False) -> Iterator[bytes]:
-    """A view's rows of a day as one CSV file, piece by piece."""
-    said = view.changes(province, day) if changes else view.batches(province, day)
-    yield csv_header(view)
-    for some in said:
-        yield csv_bytes(some.rows, view.csv, view.encoding)
-
-
 def csv_header(view: View) -> bytes:
     """The first line, behind the mark of UTF-8 if there is one."""
     names = pa.table({column.name: pa.array([column.name], pa.string()) for column in view.columns})

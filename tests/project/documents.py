@@ -10,6 +10,7 @@ import ast
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import click
@@ -79,10 +80,19 @@ def kho_problem(words: list[str]) -> str:
     """What is wrong with a `kho …` command, by click's command tree; empty when nothing is."""
     from orchestration.cli import kho
 
-    command: click.Command = kho
-    context = click.Context(kho, info_name="kho")
-    path = ["kho"]
-    rest = words[1:]
+    return _problem(kho, words)
+
+
+def simulator_problem(words: list[str]) -> str:
+    """The same for a command of the simulator: `words` begins with how it is called."""
+    from simulator.__main__ import main
+
+    return _problem(main, words)
+
+
+def _problem(command: click.Command, words: list[str]) -> str:
+    context = click.Context(command, info_name=words[0])
+    path, rest = words[:1], words[1:]
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         found = command.get_command(context, rest[0])
         if found is None:
@@ -90,8 +100,8 @@ def kho_problem(words: list[str]) -> str:
         command, path, rest = found, [*path, rest[0]], rest[1:]
         context = click.Context(command, parent=context, info_name=path[-1])
     if command.context_settings.get("ignore_unknown_options"):  # psql, dbt, simulate: the rest is theirs
-        return ""
-    if isinstance(command, click.Group) and "--help" not in rest:
+        return simulator_problem([" ".join(path), *rest]) if path[-1] == "simulate" else ""
+    if isinstance(command, click.Group) and not command.invoke_without_command and "--help" not in rest:
         return f"{' '.join(path)} needs a command"
     known = {
         option for parameter in command.get_params(context) for option in (*parameter.opts, *parameter.secondary_opts)
@@ -115,6 +125,7 @@ def variables_of_contracts() -> dict[str, str]:
     return found
 
 
+@cache
 def variables_read() -> dict[str, str]:
     """Variable -> a file that reads it: code, dbt profile, Makefile."""
     found: dict[str, str] = {}

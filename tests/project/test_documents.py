@@ -16,6 +16,7 @@ from .documents import (
     kho_problem,
     make_targets,
     pages,
+    simulator_problem,
     variables_documented,
     variables_of_contracts,
     variables_read,
@@ -36,7 +37,9 @@ def problem(words: list[str]) -> str:
     if words[0] == "pytest":
         gone = [word for word in words[1:] if not word.startswith("-") and not (ROOT / word).exists()]
         return f"{', '.join(gone)} does not exist" if gone else ""
-    if words[:3] == ["python", "-m", "simulator"] or words[0] in ("dg", "export", "."):
+    if words[:3] == ["python", "-m", "simulator"]:
+        return simulator_problem([" ".join(words[:3]), *words[3:]])
+    if words[0] in ("dg", "export", "."):
         return ""
     return f"{words[0]}: unknown here: extend this test, or take it out of the page"
 
@@ -54,6 +57,9 @@ def test_every_command_exists(page: Path) -> None:
         ("kho release undo", "no command undo"),
         ("kho release", "needs a command"),
         ("kho night --dates 1", "no option --dates"),
+        ("kho simulate truths", "no command truths"),
+        ("kho simulate --days 2", "no option --days"),
+        ("python -m simulator national dvcqg --house x", "no option --house"),
         ("make tests", "no target tests"),
         ("pytest tests/no_such", "does not exist"),
         ("curl x", "unknown here"),

@@ -50,6 +50,20 @@ def test_every_text_is_utf8_in_nfc() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def test_every_folder_of_code_is_a_package() -> None:
+    """Without its `__init__.py` a folder can be imported, but lint-imports does not see it, nor does a reader its purpose."""
+    folders = {
+        path.parent
+        for package in ("orchestration", "expectations", "simulator")
+        for path in (ROOT / package).rglob("*.py")
+        if "migrations" not in path.parts  # Alembic loads them by their path
+    }
+    wrong = sorted(
+        f"{folder.relative_to(ROOT)}: no __init__.py" for folder in folders if not (folder / "__init__.py").exists()
+    )
+    assert not wrong, "\n".join(wrong)
+
+
 def test_files_are_short() -> None:
     wrong = []
     lengths = {

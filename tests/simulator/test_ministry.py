@@ -266,7 +266,7 @@ def message(row: dict, name: str) -> dict[str, str]:
 
 
 def test_two_licences_are_refused_and_one_of_them_is_mended(tmp_path):
-    with ProvinceInABox(tmp_path, 24, 0.05, ministry_faults=MinistryFaults()) as box:
+    with ProvinceInABox(tmp_path, 24, 0.02, ministry_faults=MinistryFaults()) as box:
         where, key, secret, settle = (box.env[f"KHO_{name}"] for name in (
             "NATIONAL_HEALTH", "NATIONAL_HEALTH_KEY", "NATIONAL_HEALTH_SECRET", "EXCHANGE_SETTLE"))  # fmt: skip
         assert float(settle) == 0.5
@@ -289,10 +289,10 @@ def test_two_licences_are_refused_and_one_of_them_is_mended(tmp_path):
         rows = {row["licence_no"]: row for row in box.truth.rows[ds.LICENCE.id]}
         again = [message(rows[number], f"again {number}") for number in first]
         assert [e["MaThongDiep"] for e in client.call(SEND, again)[1]["loi"]] == [f"again {box.refused[0]}"]
-        assert box.refused[0] in cli("expected", "--night", 3, "--scale", 0.05).stdout
+        assert box.refused[0] in cli("expected", "--night", 3, "--scale", 0.02).stdout
 
 
-@pytest.mark.parametrize(("seed", "scale"), [(24, 1.0), (24, 0.1), (0, 0.05), (1, 0.05), (2, 0.07)])
+@pytest.mark.parametrize(("seed", "scale"), [(24, 0.1), (0, 0.02), (1, 0.003), (2, 0.05)])
 def test_the_ministrys_list_lacks_exactly_the_refused_ones(seed, scale):
     province, same = Story(seed, scale), Story(seed, scale)
     assert [same.refused_upstream(n) for n in (3, 2, 1)] == [province.refused_upstream(n) for n in (3, 2, 1)]

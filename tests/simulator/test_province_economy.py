@@ -18,7 +18,7 @@ from stdnum.vn import mst
 from simulator.province import economy_project
 from simulator.province.economy_monthly import DIVISIONS
 from simulator.story.datasets import ENTERPRISE
-from simulator.table import Province, date_of, day_of
+from simulator.table import DAY0, Province, date_of, day_of
 from simulator.views import (
     dirt,
     encodings,
@@ -310,3 +310,13 @@ def test_firms_do_nothing_before_they_are_founded(name: str, column: str) -> Non
     founded = firms.rows(rows[firm].to_numpy(), 0)["registered_at"]
     days = [pc.cast(pc.local_timestamp(c) if c.type != "date32" else c, "date32") for c in (rows[column], founded)]
     assert rows.num_rows and not pc.any(pc.less(*days)).as_py()
+
+
+def test_the_old_province_had_as_many_firms_as_were_counted_in_2024() -> None:
+    province = Province(24, 1.0)
+    firms = province.table("enterprise")
+    ids = np.arange(firms.firms)
+    counted = (firms.registered(ids) // 86_400 <= (date(2024, 4, 30) - DAY0).days) & (
+        province.geo.old_province[firms.place_of(ids)] == "27"
+    )
+    assert int(counted.sum()) == 23_165
