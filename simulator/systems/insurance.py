@@ -219,8 +219,8 @@ class Insurance(WebSystem):
 
 
 def _days(rows: Any, last: int, lag: int) -> npt.NDArray[np.int64]:
-    """The day of each visit's package; the last one where the discharge tells none."""
-    stamps, place = np.unique(moments(rows, DISCHARGED, last - lag) // 1_000_000, return_inverse=True)
+    """The day of each visit's package; day 0 where the discharge tells none."""
+    stamps, place = np.unique(moments(rows, DISCHARGED) // 1_000_000, return_inverse=True)
     days = [day_of(datetime.strptime(str(stamp), "%Y%m%d").date()) + lag for stamp in stamps.tolist()]
     return np.clip(np.array(days, np.int64)[place], 1 - FLOW_DAYS, last)
 

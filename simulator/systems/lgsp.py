@@ -140,7 +140,7 @@ class Lgsp(WebSystem):
     def advance(self, province: Any, day: int) -> None:
         """Replace what changed."""
         for view in self.views:
-            self.told(view, self._stores[view.place].update(changes_of(view, province, day), day))
+            self.told(view, self._stores[view.place].update(changes_of(view, province, day)))
 
     @property
     def env(self) -> dict[str, Any]:
@@ -154,7 +154,7 @@ class Lgsp(WebSystem):
         }
 
     def _loaded(self, view: View, province: Any, day: int) -> Iterator[int]:
-        return self._stores[view.place].load(view.batches(province, day), day)
+        return self._stores[view.place].load(view.batches(province, day))
 
 
 def page(store: Store, call: Call, fault: str | None) -> Answer:

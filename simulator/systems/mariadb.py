@@ -300,20 +300,26 @@ class MariaDb(System):
             cursor.execute(f"drop table {_table(view, '__cu')}")
 
     def _upsert(self, cursor: Any, view: View, changes: Iterator[Change]) -> None:
-        table, fresh, left = _table(view), _table(view, "__moi"), _table(view, "__roi_di")
-        for temporary in (fresh, left):
+        table, fresh, before = _table(view), _table(view, "__moi"), _table(view, "__cu")
+        for temporary in (fresh, before):
             cursor.execute(f"create temporary table {temporary} like {table}")
         done = 0
         for change in changes:
             done += _load_data(cursor, view, fresh, change.now.rows)
-            _load_data(cursor, view, left, change.left.rows)
+            _load_data(cursor, view, before, change.before.rows)
             self.told(view, done)
-        cursor.execute(f"delete from {table} using {table} join {left} using ({', '.join(map(_name, view.key))})")
+        # Keys that nobody has any more: the record has left, or has another one now.
+        keys = list(map(_name, view.key))
+        old, new = (" and ".join(f"{table}.{key} = {other}.{key}" for key in keys) for other in (before, fresh))
+        cursor.execute(
+            f"delete from {table} using {table} join {before} on {old} left join {fresh} on {new}"
+            f" where {fresh}.{keys[0]} is null"
+        )
         names = [column.name for column in view.columns]
         sets = [f"{_name(name)} = values({_name(name)})" for name in names if name not in view.key]
         sets = sets or [f"{_name(view.key[0])} = values({_name(view.key[0])})"]
         cursor.execute(f"insert into {table} select * from {fresh} on duplicate key update {', '.join(sets)}")
-        cursor.execute(f"drop temporary table {fresh}, {left}")
+        cursor.execute(f"drop temporary table {fresh}, {before}")
 
 
 def _load_data(cursor: Any, view: View, table: str, rows: Any) -> int:

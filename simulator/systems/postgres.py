@@ -277,23 +277,23 @@ class Postgres(System):
         from psycopg import sql
 
         table = sql.Identifier(*view.place.split("."))
-        fresh, left = sql.Identifier("kho_moi"), sql.Identifier("kho_roi_di")
-        for temporary in (fresh, left):
+        fresh, before = sql.Identifier("kho_moi"), sql.Identifier("kho_cu")
+        for temporary in (fresh, before):
             connection.execute(sql.SQL("create temp table {} (like {})").format(temporary, table))
         done = 0
         for change in changes:
             done += _copy(connection, fresh, encodings.columns(change.now.rows, view.encoding))
-            _copy(connection, left, encodings.columns(change.left.rows, view.encoding))
+            _copy(connection, before, encodings.columns(change.before.rows, view.encoding))
             self.told(view, done)
         names = [column.name for column in view.columns]
         sets = [sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name)) for name in names if name not in view.key]
         action = sql.SQL("update set {}").format(sql.SQL(", ").join(sets)) if sets else sql.SQL("nothing")
         insert = sql.SQL("insert into {} ({columns}) select {columns} from {} on conflict ({}) do {}")
-        same = [sql.SQL("t.{0} = l.{0}").format(sql.Identifier(name)) for name in view.key]
-        delete = sql.SQL("delete from {} t using {} l where {}")
-        connection.execute(delete.format(table, left, sql.SQL(" and ").join(same)))
+        # Keys that nobody has any more: the record has left, or has another one now.
+        delete = sql.SQL("delete from {} where ({keys}) in (select {keys} from {} except select {keys} from {})")
+        connection.execute(delete.format(table, before, fresh, keys=_names(view.key)))
         connection.execute(insert.format(table, fresh, _names(view.key), action, columns=_names(names)))
-        connection.execute(sql.SQL("drop table {}, {}").format(fresh, left))
+        connection.execute(sql.SQL("drop table {}, {}").format(fresh, before))
 
 
 def _copy(connection: Any, table: Any, rows: Any) -> int:

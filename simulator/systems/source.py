@@ -19,7 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from simulator.table import date_of
+from simulator.table import DAY0
 from simulator.views import forms
 
 #: (system, view, rows or files so far)
@@ -28,7 +28,7 @@ Progress = Callable[[str, str, int], None]
 CHANGED = ("thoidiemcapnhat", "capnhatluc", "ngaycapnhat", "ngaythaydoi", "thoidiemthaydoi", "ngaycapnhatcuoi")
 #: How they call the day something happened: stands in where nothing says when it was written.
 HAPPENED = ("ngaydangky", "ngaytiepnhan", "ngaylap", "ngaycap")
-EVENING = 173_000  # 17:30:00, when offices have closed: the moment of a record whose own cannot be read
+UNREADABLE = f"{DAY0:%Y%m%d}173000"  # the moment of a record whose own cannot be read: the evening of day 0
 
 _DATES = (
     (r"^(\d{4})-(\d{2})-(\d{2})[T ](\d{2}):(\d{2}):(\d{2}).*$", r"\1\2\3\4\5\6"),
@@ -101,20 +101,19 @@ class View(Protocol):
 
 @dataclass(frozen=True)
 class Change:
-    """What happened to some records on a day. `ids`: all of them; `now`: what is said of those that are still held; `left`:
-    of the others, what was said on the day before.
+    """What happened to some records on a day. `ids`: theirs; `now`: what is said of those that are held; `before`: what was
+    said of them on the day before. A record may have left in between, or have got another key.
     """
 
     ids: Any
     now: Said
-    left: Said
+    before: Said
 
 
 def changes_of(view: View, province: Any, day: int) -> Iterator[Change]:
-    """What happened to a view's records on a day, those included that left it, batch by batch."""
+    """What happened to a view's records on a day, batch by batch."""
     for ids in view.ids(province, day, changes=True):
-        now = view.rows(province, ids, day)
-        yield Change(ids, now, view.rows(province, np.setdiff1d(ids, now.ids), day - 1))
+        yield Change(ids, view.rows(province, ids, day), view.rows(province, ids, day - 1))
 
 
 class System(ABC):
@@ -180,21 +179,16 @@ def cursor_of(view: View) -> str | None:
     return next((bare[name] for name in (*CHANGED, *HAPPENED) if name in bare), None)
 
 
-def evening(day: int) -> int:
-    """17:30 of a day as yyyyMMddHHmmss."""
-    return int(f"{date_of(day):%Y%m%d}") * 1_000_000 + EVENING
-
-
-def moments(table: Any, column: str | None, day: int) -> npt.NDArray[np.int64]:
-    """yyyyMMddHHmmss of each row by a column of whatever type; the evening of `day` where it tells none."""
+def moments(table: Any, column: str | None) -> npt.NDArray[np.int64]:
+    """yyyyMMddHHmmss of each row by a column of whatever type; the evening of day 0 where it tells none, 0 without a column."""
     if column is None:
-        return np.full(table.num_rows, evening(day), np.int64)
+        return np.zeros(table.num_rows, np.int64)
     texts = wire_column(table.column(column))
     for pattern, stamp in _DATES:
         texts = pc.replace_substring_regex(texts, pattern, stamp)
     texts = pc.utf8_rpad(texts, 14, "0")
     good = pc.match_substring_regex(texts, _MOMENT)
-    numbers = pc.cast(pc.if_else(good, texts, pa.scalar(str(evening(day)))), pa.int64())
+    numbers = pc.cast(pc.if_else(good, texts, pa.scalar(UNREADABLE)), pa.int64())
     return np.asarray(numbers.to_numpy(), np.int64)
 
 

@@ -40,19 +40,19 @@ class Store:
         self._rows: Any = None
         self._moments: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
-    def load(self, batches: Iterator[Said], day: int) -> Iterator[int]:
+    def load(self, batches: Iterator[Said]) -> Iterator[int]:
         """Hold these rows and no others; yields how many have been taken so far."""
         parts = []
         for said in batches:
-            parts.append(self._part(said, day))
+            parts.append(self._part(said))
             yield sum(part.num_rows for part in parts)
         self._write(parts)
 
-    def update(self, changes: Iterator[Change], day: int) -> int:
+    def update(self, changes: Iterator[Change]) -> int:
         """Take out the rows of records that something happened to, and put in what is said of them now; returns how many."""
         parts, touched = [], []
         for change in changes:
-            parts.append(self._part(change.now, day))
+            parts.append(self._part(change.now))
             touched.append(np.asarray(change.ids, np.int64))
         if touched:
             stays = pc.invert(pc.is_in(self._rows.column(_ID), pa.array(np.concatenate(touched))))
@@ -75,9 +75,9 @@ class Store:
         some: list[dict[str, str]] = rows.slice(positions.start, len(positions)).drop([_MOMENT, _ID]).to_pylist()
         return some
 
-    def _part(self, said: Said, day: int) -> Any:
+    def _part(self, said: Said) -> Any:
         rows = encodings.columns(said.rows, self.view.encoding)
-        part = wire_table(rows).append_column(_MOMENT, pa.array(moments(said.rows, self.cursor, day)))
+        part = wire_table(rows).append_column(_MOMENT, pa.array(moments(said.rows, self.cursor)))
         return part.append_column(_ID, pa.array(said.ids, pa.int64()))
 
     def _write(self, parts: list[Any]) -> None:

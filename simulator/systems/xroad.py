@@ -120,7 +120,7 @@ class XRoad(WebSystem):
     def load(self, province: Any, day: int) -> None:
         """Every service with what there is; all carry on together."""
         for view in self.views:
-            for rows in self._stores[view.id].load(view.batches(province, day), day):
+            for rows in self._stores[view.id].load(view.batches(province, day)):
                 self.told(view, rows)
         agencies = {view.agency for view in self.views}
         self.web.services = {
@@ -131,7 +131,7 @@ class XRoad(WebSystem):
     def advance(self, province: Any, day: int) -> None:
         """Replace what changed."""
         for view in self.views:
-            self.told(view, self._stores[view.id].update(changes_of(view, province, day), day))
+            self.told(view, self._stores[view.id].update(changes_of(view, province, day)))
 
     @property
     def env(self) -> dict[str, Any]:

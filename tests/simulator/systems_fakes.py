@@ -29,14 +29,16 @@ def touched_on(ids: Any, day: int) -> Any:
 
 
 class People:
-    """The table `person`: a seventh of the records changes each day, three are new; every fiftieth leaves on day 2."""
+    """The table `person`: a seventh of the records changes each day, three are new; every fiftieth leaves on day 2, and
+    those before them have another code from then on.
+    """
 
     def count(self, day: int) -> int:
         return ROWS + NEW * max(day, 0)
 
     def touched(self, day: int) -> Any:
         ids = np.arange(self.count(day))
-        happened = (touched_on(ids, day) == day) & ~self.gone(ids, day - 1) | (self.gone(ids, day) & (day == 2))
+        happened = (touched_on(ids, day) == day) & ~self.gone(ids, day - 1) | (ids % 50 >= 48) & (day == 2)
         return ids[happened] if day > 0 else ids[:0]
 
     def gone(self, ids: Any, day: int) -> Any:
@@ -48,7 +50,7 @@ class People:
         return pa.table(
             {
                 "id": ids,
-                "code": joined("097", padded(ids, 9)),
+                "code": joined(words(("097", "098"), (ids % 50 == 48) & (day >= 2)), padded(ids, 9)),
                 "name": joined(words(("Nguyễn Thị", "Trần Văn", 'Lê "Cả" &'), ids % 3), " ", padded(ids, 3)),
                 "born": to_date32(-ids - 3650),
                 "amount": pa.array(ids * 10 + last),

@@ -19,7 +19,7 @@ from simulator.systems.box import SYSTEMS
 
 from .systems_fakes import client
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.xdist_group("box"), pytest.mark.timeout(300)]
 
 
 def simulate(home: Path, *arguments: str) -> list[str]:

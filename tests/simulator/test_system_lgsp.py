@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -85,6 +86,24 @@ def test_pages_hold_everything_as_texts_in_the_order_of_change(system):
     assert pages(system, since, 7) == changed and 10 < len(changed) < 100
     system.load(TinyProvince(), 4)
     assert pages(system) == in_order(4), "anew is the same as step by step"
+
+
+def test_a_service_without_a_moment_of_change_says_so_and_keeps_its_order(tmp_path):
+    view = person_view("lgsp", PLACE)
+    plain = replace(view, columns=view.columns[:2])
+    system, anew = (Lgsp(tmp_path / n, [plain], FaultPlan(), tmp_path / f"{n}.jsonl") for n in ("a", "b"))
+    system.load(TinyProvince(), 1)
+    system.advance(TinyProvince(), 2)
+    anew.load(TinyProvince(), 2)
+    system.start()
+    anew.start()
+    try:
+        assert pages(system) == pages(anew) == [{k: wire(r)[k] for k in ("so_dinh_danh", "ho_ten")} for r in truth(2)]
+        reply = curl(f"{system.web.base}{PLACE}?tuNgay=20261119000000", headers=let_in(system))
+        assert reply.json["error_code"] == "02"
+    finally:
+        system.stop()
+        anew.stop()
 
 
 def test_bad_parameters_are_answered_with_a_code(system):

@@ -53,7 +53,7 @@ def content(system, table, charset="utf8mb4"):
 
 def expected(day, written=str.encode):
     found = []
-    for r in truth(day):
+    for r in sorted(truth(day), key=lambda r: r["code"]):
         note = b"NULL" if r["note"] is None else written(r["note"].replace("\t", " "))
         moment = f"{r['changed']:%Y-%m-%d %H:%M:%S}.000000"
         plain = (f"{r['born']}", f"{r['amount']}", f"{int(r['alive'])}")

@@ -64,7 +64,7 @@ def expected(day):
             "cap_nhat_luc": r["changed"].isoformat(" ").removesuffix(":00"),
             "trong": "ft"[r["note"] is None],
         }
-        for r in truth(day)
+        for r in sorted(truth(day), key=lambda r: r["code"])
     ]
 
 
