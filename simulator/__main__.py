@@ -59,6 +59,11 @@ _HOME = click.option(
 @click.option(
     "--bare", is_flag=True, help="Chỉ những hệ thống mà kho lấy hôm nay / Only what the warehouse takes today"
 )
+@click.option(
+    "--misbehave",
+    is_flag=True,
+    help="Hệ thống hỏng theo kế hoạch lỗi của hạt giống / Systems fail as seeded plans want",
+)
 @click.option("--once", is_flag=True, help="Nạp xong thì thoát / Leave when everything is filled")
 @click.option(
     "--faults",
@@ -82,6 +87,7 @@ def main(context: click.Context, /, **options: Any) -> None:
     cat .kho/simulator/systems/systems.json   # địa chỉ và tài khoản mọi hệ thống / addresses and accounts of all systems
     cat .kho/simulator/national/national.json # của các hệ thống quốc gia / of the national systems
     kho simulate down mariadb                 # một hệ thống mất kết nối / a system out of reach
+    kho simulate --misbehave                  # lỗi mạng, hết hạn, trả lời sai … / every way of failing, by the seed
     kho simulate truth --totals               # mọi số tổng hợp đúng / what every aggregate really is
     kho simulate expected --night 2           # điều kho phải có / what the warehouse should hold
     kho simulate --scale 1 --once             # cả tỉnh, đo thời gian / the whole province, timed
@@ -108,6 +114,7 @@ def province(
     only: tuple[str, ...],
     without: tuple[str, ...],
     bare: bool,
+    misbehave: bool,
     once: bool,
     faults: Path | None,
     ministry_faults: str | None,
@@ -136,7 +143,8 @@ def province(
                 bar(system, view, rows)
 
             box = ProvinceInABox(
-                home, seed, scale, faults=plan, ministry_faults=upstream, systems=systems, national=national, progress=report
+                home, seed, scale, faults=plan, ministry_faults=upstream, systems=systems, national=national,
+                misbehave=misbehave, progress=report,
             )  # fmt: skip
             stack.callback(box.stop)
             box.start(day + 1)

@@ -31,6 +31,7 @@ from simulator.views.view import Said
 ORDER = ("population",)  # the exchange platform asks where it is
 ENV = "national.json"  # addresses, keys and secrets of those that run, readable by their owner only
 EVENING = time(23, 30)
+MISBEHAVIOUR = 0.05  # share of the requests that go wrong
 FIRMS = "enterprise_registry.enterprise"
 PERSON = {"so_dinh_danh": "person_id", "ho_ten": "full_name", "ngay_sinh": "born_on", "do_chinh_xac": "born_precision"}
 
@@ -41,11 +42,18 @@ class Nation:
     They keep their record below `home`, a folder each: started again, they go on where they stopped, with lists anew.
     """
 
-    def __init__(self, home: Path, province: Province, wanted: Collection[str]) -> None:
-        """`wanted`: some of `national.command.names()`; ValueError for another."""
+    def __init__(self, home: Path, province: Province, wanted: Collection[str], misbehave: bool = False) -> None:
+        """`wanted`: some of `national.command.names()`; ValueError for another. `misbehave`: one request in twenty goes
+        wrong, in any of the ways that make sense for it, decided by the province's seed.
+        """
         self.home, self.province, self.day = home, province, 0
         first = sorted(wanted, key=lambda name: (name not in ORDER, name))
-        self.systems: dict[str, Service] = {name: system(name)(home / name) for name in first}
+        self.systems: dict[str, Service] = {}
+        for name in first:
+            made = system(name)
+            kinds = made.plan_type.kinds()
+            rates = dict.fromkeys(kinds, MISBEHAVIOUR / len(kinds)) if misbehave else {}
+            self.systems[name] = made(home / name, made.plan_type(probabilities=rates, seed=province.seed))
 
     @property
     def env(self) -> dict[str, dict[str, str]]:

@@ -32,6 +32,7 @@ from simulator.story.health import HealthSystem
 from simulator.story.nights import Night, Story
 from simulator.story.registry import Registry
 from simulator.systems.box import Systems
+from simulator.systems.plan import FaultPlan as SystemFaults
 from simulator.systems.source import Progress
 from simulator.views import catalogue
 
@@ -56,11 +57,13 @@ class ProvinceInABox:
         ministry_faults: MinistryFaults | None = None,
         systems: Collection[str] = (),
         national: Collection[str] = (),
+        misbehave: bool = False,
         progress: Progress | None = None,
     ) -> None:
         """`faults`: the registry's faults, `ministry_faults`: the ministry's; without them those that follow from the
         seed (`FaultPlan()`, `MinistryFaults()` mean none). `systems`, `national`: which of the others to start (see
-        `systems.box.SYSTEMS`, `national.command.names`).
+        `systems.box.SYSTEMS`, `national.command.names`). `misbehave`: these fail as their seeded
+        plans want it.
         """
         self.home = Path(home).resolve()
         self.seed, self.scale = seed, scale
@@ -70,8 +73,8 @@ class ProvinceInABox:
         upstream = MinistryFaults.mild(seed) if ministry_faults is None else ministry_faults
         self.ministry = Ministry(self.home / "ministry", (), upstream)
         self.story = Story(seed, scale)
-        self.agencies = self._agencies(systems, progress) if systems else None
-        self.nation = Nation(self.home / "national", self.story.province, national) if national else None
+        self.agencies = self._agencies(systems, misbehave, progress) if systems else None
+        self.nation = Nation(self.home / "national", self.story.province, national, misbehave) if national else None
         self._home_affairs = self.home / "home_affairs"
         self._education = self.home / "education"
         self._number = 0
@@ -168,11 +171,11 @@ class ProvinceInABox:
     ) -> None:
         self.stop()
 
-    def _agencies(self, systems: Collection[str], progress: Progress | None) -> Systems:
-        views = catalogue.all_views()
-        return Systems(
-            self.home / "systems", views, self.story.province, only=systems, daily=catalogue.daily(), progress=progress
-        )
+    def _agencies(self, systems: Collection[str], misbehave: bool, progress: Progress | None) -> Systems:
+        views, daily = catalogue.all_views(), catalogue.daily()
+        plan = SystemFaults.seeded(self.seed) if misbehave else None
+        home, province = self.home / "systems", self.story.province
+        return Systems(home, views, province, only=systems, plan=plan, daily=daily, progress=progress)
 
     @property
     def can_be_down(self) -> tuple[str, ...]:

@@ -160,8 +160,9 @@ class Lgsp(WebSystem):
 def page(store: Store, call: Call, fault: str | None) -> Answer:
     """The rows of a page that were written since a moment, in the order in which they were."""
     try:
-        since = call.value("tuNgay", "19000101000000")
-        datetime.strptime(since, STAMP)
+        since = call.value("tuNgay", "0")
+        if "tuNgay" in call.query:
+            datetime.strptime(since, STAMP)
         number, size = int(call.value("trang", "1")), int(call.value("kichThuoc", str(MAX_PAGE)))
     except ValueError:
         return json_answer(200, envelope("01", "Tham số không hợp lệ"), fault=fault)

@@ -88,13 +88,15 @@ class SecurityServer(Web):
         namespace = self.namespace(agency)
         values = request.values
         number, size = values.get("Trang") or "1", values.get("KichThuoc") or str(MAX_PAGE)
-        first, last = values.get("TuNgay") or "19000101", values.get("DenNgay") or "99991231"
+        first, last = values.get("TuNgay") or "00000000", values.get("DenNgay") or "99991231"
         right = all(_DAY.fullmatch(day) for day in (first, last)) and number.isdigit() and size.isdigit()
         code, text = "00", "Thành công"
         if struck == "error_code":
             code, text = "99", "Hệ thống đang bận, vui lòng thử lại sau"
         elif not right or int(number) < 1 or not 1 <= int(size) <= MAX_PAGE:
             code, text = "01", "Tham số không hợp lệ"
+        elif store.cursor is None and (values.get("TuNgay") or values.get("DenNgay")):
+            code, text = "02", "Dịch vụ không hỗ trợ tham số TuNgay, DenNgay"
         found = store.find(int(first) * 1_000_000, int(last) * 1_000_000 + 235_959) if code == "00" else range(0)
         rows = store.rows(found[(int(number) - 1) * int(size) : int(number) * int(size)]) if found else []
         scalars = {"MaLoi": code, "ThongBao": text, "TongSo": str(len(found)), "Trang": number}

@@ -115,3 +115,20 @@ def test_nothing_secret_is_told(box: Box) -> None:
 def test_an_unknown_system_is_refused_with_the_names_of_those_there_are(tmp_path: Path) -> None:
     refused = run(*simulate(tmp_path, "--only", "nix"))
     assert refused.returncode == 1 and "xroad" in refused.stderr and "dvcqg" in refused.stderr
+
+
+def test_systems_misbehave_by_the_seed_when_they_are_told_to(tmp_path: Path) -> None:
+    """Two boxes of one seed fail at the same requests; one that was not told to fails at none."""
+    from simulator.nation import Nation
+    from simulator.table import Province
+
+    struck = []
+    for number, misbehave in enumerate((True, True, False)):
+        nation = Nation(tmp_path / str(number), Province(24, 0.001), ["dvcqg", "reporting"], misbehave)
+        plans = [(name, service.plan) for name, service in nation.systems.items()]
+        requests = [(name, kind, n) for name, plan in plans for kind in plan.strikes for n in range(1, 400)]
+        plan_of = dict(plans)
+        found = {(name, service, n): plan_of[name].at(service, n, 0) for name, service, n in requests}
+        struck.append({request: kind for request, kind in found.items() if kind})
+    assert struck[0] == struck[1] and not struck[2]
+    assert len(struck[0]) > 50 and len(set(struck[0].values())) > 10

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -109,6 +110,18 @@ def test_what_the_service_refuses_has_a_code(system):
     call = Caller(system)
     for values in ({"Trang": "0"}, {"KichThuoc": "501"}, {"TuNgay": "2026-11-20"}, {"Trang": "x"}):
         assert call(**values).body.MaLoi == "01", values
+
+
+def test_a_service_without_a_day_gives_everything_or_says_so(tmp_path):
+    view = person_view("xroad", "getHoTich", "text", "justice")
+    system = XRoad(tmp_path / "x", [replace(view, columns=view.columns[:2])], FaultPlan(), tmp_path / "x.jsonl")
+    system.load(TinyProvince(), 0)
+    system.start()
+    try:
+        call = Caller(system)
+        assert call(KichThuoc="500").body.TongSo == "500" and call(TuNgay="20261119").body.MaLoi == "02"
+    finally:
+        system.stop()
 
 
 def test_technical_errors_are_faults_as_a_security_server_reports_them(system):

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from simulator.systems import mariadb, postgres
 from simulator.systems.box import ENV, Systems
 from simulator.systems.source import share_out
 
@@ -162,6 +163,8 @@ def started(tmp_path):
     for process in running:
         process.kill()
         process.communicate()
+    postgres.den(tmp_path / "home" / "postgres").clear()  # of a test that failed half-way
+    mariadb.den(tmp_path / "home" / "mariadb").clear()
 
 
 def dens(home):
