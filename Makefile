@@ -25,7 +25,7 @@ help: ## this list
 install: $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv) ## the environment in .venv, as the lock file says (about a minute)
 	@$(UV) sync --frozen --quiet --compile-bytecode
 
-demo: install ## three nights of a simulated province, from empty to released (about four minutes)
+demo: install ## three nights of a simulated province, from empty to released (about three minutes)
 	@$(RUN) python -m simulator.demo
 
 up: install ## Dagster UI on http://127.0.0.1:3000 with its daemon; Ctrl-C stops everything

@@ -53,7 +53,7 @@ def run(home: Path) -> None:
     finally:
         system.stop()
     figures.table(f"simulate: the population register at scale {SCALE:g}", list(contenders))
-    result("simulate", figures.median("simulate, police.person"), figures.median(r"\copy of the same rows"), 5)
+    result("simulate", figures.median("simulate, police.person"), figures.median(r"\copy of the same rows"), 3)
     _whole(home)
 
 
