@@ -108,12 +108,12 @@ class ProvinceInABox:
         return self.story.refused_upstream(self._number)
 
     def start(self, night: int = 1) -> None:
-        """Start everything with a night; on failure nothing is left running."""
+        """Start everything with a night, to which the plot comes through those before; on failure nothing is left running."""
         self.home.mkdir(parents=True, exist_ok=True)
         try:
             with ThreadPoolExecutor(1) as pool:  # PostgreSQL makes its cluster while the province is being thought up
                 cluster = pool.submit(self.health.prepare)
-                first = self.story.night(night)
+                first = self.story.night(1)
                 home_affairs.clear(self._home_affairs)
                 education.clear(self._education)
                 shutil.rmtree(self.ministry.home, ignore_errors=True)
@@ -122,12 +122,14 @@ class ProvinceInABox:
             self.health.load(first)
             self.registry.start()
             self.ministry.start()
+            self._number = 1
+            for coming in range(2, night + 1):
+                self._play(self.story.night(coming))
             if self.agencies is not None:
                 self.agencies.load(night - 1)
                 self.agencies.start()
             if self.nation is not None:
                 self.nation.start(night - 1)
-            self._number = night
         except BaseException:
             self.stop()
             raise
@@ -138,7 +140,11 @@ class ProvinceInABox:
             if number < self._number:
                 raise ValueError(f"Không thể về đêm {number} / Cannot go to night {number} from night {self._number}")
             for coming in range(self._number + 1, number + 1):
-                self._move(self.story.night(coming))
+                self._play(self.story.night(coming))
+                if self.agencies is not None:
+                    self.agencies.advance(coming - 1)
+                if self.nation is not None:
+                    self.nation.advance(coming - 1)
             return self.truth
 
     def down(self, name: str) -> None:
@@ -196,7 +202,8 @@ class ProvinceInABox:
             return
         (system.up if up else system.down)()
 
-    def _move(self, night: Night) -> None:
+    def _play(self, night: Night) -> None:
+        """One night of the plot in the systems that the warehouse takes in."""
         was_up = self.health.is_up
         self.health.up()
         self.health.apply(night)
@@ -205,10 +212,6 @@ class ProvinceInABox:
         elif not was_up and "health" not in self.truth.down:
             self.health.down()  # somebody took it down by hand: only they bring it up
         self._deliver(night)
-        if self.agencies is not None:
-            self.agencies.advance(night.number - 1)
-        if self.nation is not None:
-            self.nation.advance(night.number - 1)
         self._number = night.number
 
     def _deliver(self, night: Night) -> None:

@@ -132,3 +132,23 @@ def test_systems_misbehave_by_the_seed_when_they_are_told_to(tmp_path: Path) -> 
         struck.append({request: kind for request, kind in found.items() if kind})
     assert struck[0] == struck[1] and not struck[2]
     assert len(struck[0]) > 50 and len(set(struck[0].values())) > 10
+
+
+def test_a_box_that_starts_with_night_two_is_where_one_that_came_to_it_is(tmp_path: Path) -> None:
+    """The plot's systems too: what was dropped on the way lies there, and health is down, as night 2 has it."""
+    from simulator.run import ProvinceInABox
+
+    found = []
+    for name, first in (("straight", 2), ("came", 1)):
+        box = ProvinceInABox(tmp_path / name, 24, 0.001)
+        try:
+            box.start(first)
+            box.night(2)
+            answer = psql("select 1", box.env["KHO_SOURCE_HEALTH"]).returncode
+            folders = [tmp_path / name / folder for folder in ("home_affairs", "education")]
+            files = {path.name: path.read_bytes() for folder in folders for path in folder.iterdir()}
+            found.append((box.truth, box.health.is_up, answer, files))
+        finally:
+            box.stop()
+    assert found[0] == found[1]
+    assert found[0][1:3] == (False, 2) and len(found[0][3]) > 6
