@@ -60,10 +60,6 @@ class Geography:
         places, days = np.broadcast_arrays(np.asarray(places), np.asarray(days))
         return np.where(days >= self._starts[1], 2, np.where(days >= self._starts[0][places], 1, 0)).astype(np.int64)
 
-    def code_at(self, places: Ids, days: Ids | int) -> Texts:
-        """The commune code valid in a place on a day."""
-        return self.code_in(places, self.epoch(places, days))
-
     def code_in(self, places: Ids, epochs: Ids | int) -> Texts:
         """The commune code of a place in an epoch: 0, 1 or 2."""
         codes = np.stack([self.code_e0, self.code_e1, self.code_e2])

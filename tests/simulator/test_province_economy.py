@@ -119,7 +119,7 @@ def test_commune_codes_are_those_of_the_last_change() -> None:
     rows, geo = everything("enterprise", 2, 0.05), province(0.05).geo
     days = np.array([day_of(moment.date()) for moment in rows["changed_at"].to_pylist()])
     places = rows["place"].to_numpy()
-    assert rows["commune_code"].to_pylist() == geo.code_at(places, days).tolist()
+    assert rows["commune_code"].to_pylist() == geo.code_in(places, geo.epoch(places, days)).tolist()
     epochs = Counter(geo.epoch(places, days).tolist())
     assert 0.08 < epochs[1] / len(days) < 0.14 and 0.08 < epochs[0] / len(days) < 0.15
     stamps = Counter(rows["changed_at"].to_pylist())
