@@ -11,7 +11,7 @@ traceback, but it stays in `__context__`, where whoever serialises exceptions fi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 Where = dict[str, str | int]
 
@@ -51,6 +51,18 @@ class Transient(KhoError):
     """A failure of the moment: source down, timeout, lock not granted, serialisation conflict."""
 
     transient = True
+
+
+def together(failures: Sequence[KhoError]) -> KhoError:
+    """Several failures of one piece of work as one: every text, code and place of the first; transient when all are."""
+    first = failures[0]
+    return KhoError(
+        first.code,
+        "; ".join(failure.vi for failure in failures),
+        "; ".join(failure.en for failure in failures),
+        first.where,
+        transient=all(failure.transient for failure in failures),
+    )
 
 
 # SQLSTATE classes and codes that pass by themselves: connection, resources, operator intervention, conflicts, locks.

@@ -22,6 +22,12 @@ def home() -> Path:
     return Path(os.environ.get("KHO_HOME") or ".kho").resolve()
 
 
+def assets_root() -> Path:
+    """KHO_ASSETS: the folder of the declarations (default `assets` beside the package `orchestration`)."""
+    configured = os.environ.get("KHO_ASSETS")
+    return Path(configured) if configured else REPOSITORY / "assets"
+
+
 def warehouse_url() -> str | None:
     """WAREHOUSE_URL: an external PostgreSQL 16 or newer; None means the embedded server under KHO_HOME."""
     return os.environ.get("WAREHOUSE_URL") or None
@@ -63,26 +69,54 @@ def portal_url(env: Mapping[str, str] | None = None) -> str:
     return (given or "https://data.bacninh.gov.vn").rstrip("/")
 
 
+def keys_folder() -> Path:
+    """Folder of the keys of personal deliveries, each wrapped by `kept_key` and removed when its delivery's retention ends."""
+    return home() / "keys"
+
+
 def ledger_key() -> bytes:
     """The key of the ledger's HMAC chain: KHO_LEDGER_KEY, or a file under KHO_HOME made on first use (mode 0600).
 
     It never enters the database. In production keep it with the secrets, not on the warehouse's machine.
     """
-    given = os.environ.get("KHO_LEDGER_KEY")
+    key = _secret(os.environ.get("KHO_LEDGER_KEY"), "ledger.key", make=True)
+    assert key is not None
+    return key
+
+
+def kept_key(*, make: bool) -> bytes | None:
+    """The key that wraps the keys of personal deliveries: KHO_KEPT_KEY, or a file under KHO_HOME.
+
+    With `make` the file is made on first use (mode 0600); without, None says that there is none. Lose it, and the kept
+    bytes of every personal delivery are lost.
+    """
+    return _secret(os.environ.get("KHO_KEPT_KEY"), "kept.key", make=make)
+
+
+def _secret(given: str | None, name: str, *, make: bool) -> bytes | None:
+    """What the environment gives, or what the file of that name holds; forced to disk before it is first used."""
     if given:
         return given.encode()
-    path = home() / "secrets" / "ledger.key"
+    path = home() / "secrets" / name
     if not path.exists():
+        if not make:
+            return None
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         staged = path.with_suffix(f".{os.getpid()}")
         descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
+            file.flush()
+            os.fsync(descriptor)
         try:
             os.link(staged, path)  # the first of two that start at once wins
         except FileExistsError:
             pass
         staged.unlink()
+        for folder in (path.parent, path.parent.parent):
+            descriptor = os.open(folder, os.O_RDONLY)
+            os.fsync(descriptor)
+            os.close(descriptor)
     return path.read_text().strip().encode()
 
 

@@ -15,9 +15,15 @@ from orchestration.contracts.model import Contract
 SHARING = {"open": "dữ liệu mở", "shared": "dùng chung", "restricted": "dùng riêng"}
 METHODS = {
     "postgresql": "cơ sở dữ liệu",
-    "csv": "tệp CSV",
-    "xlsx": "tệp Excel",
+    "database": "cơ sở dữ liệu",
     "json": "API qua LGSP",
+    "receipts": "API giao nhận",
+    "xroad": "X-Road (SOAP)",
+    "xml130": "cổng giám định bảo hiểm y tế",
+    "stations": "tệp trạm quan trắc",
+    "xlsx": "tệp Excel",
+    "xls": "tệp Excel",
+    "fixed": "tệp văn bản",
 }
 
 
@@ -66,7 +72,7 @@ def _row(contract: Contract, on: date | None) -> CatalogueRow:
         has_personal_data=contract.is_personal,
         legal_basis=tuple(in_force),
         update_frequency=_every(contract.frequency),
-        sharing_method=METHODS[contract.source.kind],
+        sharing_method=METHODS.get(contract.source.format, f"tệp {contract.source.format.upper()}"),
         authoritative_for=contract.authoritative_for,
         items=tuple(column.label_vi for column in contract.columns),
     )

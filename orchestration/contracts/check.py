@@ -7,6 +7,7 @@ The ODCS model is imported where it is used: it and pydantic cost more than ever
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from orchestration.contracts.model import Problem
 def check(root: Path | None = None) -> list[Problem]:
     """Every problem below `root` (default: assets_root()), sorted by file and line; empty when all is well."""
     files = parse_all(root or assets_root())
+    problems = between_files(files)
     for parsed in files:
-        _structure(parsed.document)
-    problems = [problem for parsed in files for problem in parsed.problems] + between_files(files)
+        document = replace(parsed.document, problems=[*parsed.problems])  # what the night has read stays as it is
+        _structure(document)
+        problems += document.problems
     return sorted(set(problems))
 
 

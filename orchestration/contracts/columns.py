@@ -10,10 +10,20 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from orchestration.contracts.document import Place
-from orchestration.contracts.model import COLUMN_CLASSIFICATIONS, COLUMN_PROPERTIES, FORMATS, IDENTIFIERS, Column
+from orchestration.contracts.model import (
+    BOOLEAN_WORDS,
+    BREACHES,
+    CHARSETS,
+    COLUMN_CLASSIFICATIONS,
+    COLUMN_PROPERTIES,
+    FORMATS,
+    IDENTIFIERS,
+    Column,
+)
 from orchestration.contracts.reader import Reader
 
 COLUMN_FIELDS = frozenset(
@@ -52,10 +62,15 @@ PG_TYPES = {
 }
 COMMON_TYPES = "text, integer, bigint, numeric(p,s), boolean, date, timestamptz, jsonb"
 FORMAT_TYPES = {
-    "yyyyMMddHHmmss": r"timestamp|timestamptz",
+    "yyyyMMddHHmmss": r"timestamp|timestamptz|date",
+    "yyyyMMddHHmm": r"timestamp|timestamptz|date",
+    "yyyyMMdd": r"date",
     "dd/MM/yyyy": r"date",
-    "decimal_comma": r"numeric.*|double precision",
-    "True/False": r"boolean",
+    "dd/MM/yyyy HH:mm": r"timestamp|timestamptz",
+    "dd/MM/yyyy HH:mm:ss": r"timestamp|timestamptz",
+    "MM/yyyy": r"date",
+    "decimal_comma": r"smallint|integer|bigint|numeric.*|double precision",
+    "partial_date": r"text",
 }
 NUMBER_TYPES = r"smallint|integer|bigint|numeric.*|double precision"
 # What Python's `re` accepts and PostgreSQL does not: named and atomic groups, conditionals, possessive quantifiers.
@@ -63,6 +78,7 @@ NOT_IN_POSTGRESQL = re.compile(r"\(\?(?:P|>|\(|<[A-Za-z_])|(?<!\\)[*+?}]\+")
 IDENTIFIER = r"[a-z][a-z0-9_]{0,62}"
 
 
+@lru_cache(maxsize=1 << 14)  # the headers of thousands of workbooks are the same few
 def fold(text: str) -> str:
     """A header as it is compared: NFC, white space and line breaks as one space, without case."""
     return " ".join(unicodedata.normalize("NFC", text).split()).casefold()
@@ -87,8 +103,8 @@ def _column(reader: Reader, place: Place) -> Column:
     pg_type = _type(reader, place)
     pattern, low, high, shortest, longest = _options(reader, place, pg_type)
     allowed = _allowed(reader, place, pg_type)
-    form = reader.choice(extra["kho.format"], FORMATS) if "kho.format" in extra else None
-    if form and pg_type and not re.fullmatch(FORMAT_TYPES[form], pg_type):
+    form = _format(reader, extra["kho.format"], pg_type) if "kho.format" in extra else None
+    if form and pg_type and not re.fullmatch(FORMAT_TYPES.get(form, "boolean"), pg_type):
         reader.problem(
             extra["kho.format"],
             f"định dạng này không dùng cho kiểu {pg_type}",
@@ -101,9 +117,10 @@ def _column(reader: Reader, place: Place) -> Column:
             "giá trị mặc định không nằm trong danh sách cho phép",
             "the default is not an allowed value",
         )
-    identifier = reader.choice(extra["kho.identifier"], IDENTIFIERS) if "kho.identifier" in extra else None
-    if identifier and pg_type and pg_type != "text":
-        reader.problem(extra["kho.identifier"], "chỉ dùng cho kiểu text", "only for type text")
+    kind, agrees_with = (
+        _identifier(reader, extra["kho.identifier"], pg_type) if "kho.identifier" in extra else (None, {})
+    )
+    code_list, code_list_at = _code_list(reader, extra["kho.codeList"]) if "kho.codeList" in extra else (None, None)
     key_position = _key_position(reader, place)
     required = reader.flag((*place, "required"))
     if key_position is not None and not required:
@@ -125,11 +142,65 @@ def _column(reader: Reader, place: Place) -> Column:
         format=form or None,
         default=default or None,
         unit=(reader.text(extra["kho.unit"]) or None) if "kho.unit" in extra else None,
-        identifier=identifier or None,
+        identifier=kind or None,
         label_vi=reader.text((*place, "businessName")),
         description=reader.text((*place, "description")),
         line=reader.document.line(place),
+        identifier_with=agrees_with,
+        missing=reader.texts(extra["kho.missing"]) if "kho.missing" in extra else (),
+        charset=(reader.choice(extra["kho.charset"], CHARSETS) or None) if "kho.charset" in extra else None,
+        on_breach=(reader.choice(extra["kho.onBreach"], BREACHES) or "hold") if "kho.onBreach" in extra else "hold",
+        code_list=code_list,
+        code_list_at=code_list_at,
+        references=_references(reader, extra["kho.references"]) if "kho.references" in extra else None,
+        position=_position(reader, extra["kho.position"]) if "kho.position" in extra else None,
+        optional=reader.flag(extra["kho.optional"]) if "kho.optional" in extra else False,
     )
+
+
+def _format(reader: Reader, place: Place, pg_type: str) -> str:
+    """One of FORMATS or, for a boolean, the two words that stand for true and false."""
+    text = reader.at(place)
+    if pg_type == "boolean" and isinstance(text, str) and text not in FORMATS:
+        return reader.matching(
+            place, BOOLEAN_WORDS, "hai từ cách nhau bằng /, như Có/Không", "two words with / between"
+        )
+    return reader.choice(place, FORMATS)
+
+
+def _identifier(reader: Reader, place: Place, pg_type: str) -> tuple[str, dict[str, str]]:
+    """Kind and columns to agree with, by role, of `personal_id` or `{kind: personal_id, born: birth_date}`."""
+    if pg_type and pg_type != "text":
+        reader.problem(place, "chỉ dùng cho kiểu text", "only for type text")
+    if not isinstance(reader.at(place), dict):
+        return reader.choice(place, IDENTIFIERS), {}
+    kind = reader.choice((*place, "kind"), IDENTIFIERS)
+    roles = reader.only(place, ("kind", *IDENTIFIERS.get(kind, ())))
+    return kind, {role: reader.text((*place, role)) for role in roles if role != "kind"}
+
+
+def _code_list(reader: Reader, place: Place) -> tuple[str, str | None]:
+    """List and date column of `commune` or `{list: commune, at: received_on}`."""
+    if not isinstance(reader.at(place), dict):
+        return reader.matching(place, IDENTIFIER, "tên một danh mục", "the name of a list"), None
+    reader.only(place, ("list", "at"))
+    name = reader.matching((*place, "list"), IDENTIFIER, "tên một danh mục", "the name of a list")
+    return name, reader.text((*place, "at"))
+
+
+def _references(reader: Reader, place: Place) -> str | None:
+    words = "<cơ quan>.<tập dữ liệu>.<cột>", "<agency>.<dataset>.<column>"
+    return reader.matching(place, rf"{IDENTIFIER}\.{IDENTIFIER}\.{IDENTIFIER}", *words) or None
+
+
+def _position(reader: Reader, place: Place) -> tuple[int, int] | None:
+    text = reader.matching(place, r"[1-9]\d{0,4}-[1-9]\d{0,4}", "như 1-12", "like 1-12")
+    if not text:
+        return None
+    first, last = (int(part) for part in text.split("-"))
+    if last < first:
+        reader.problem(place, "vị trí cuối trước vị trí đầu", "the last position is before the first")
+    return first, last
 
 
 def _type(reader: Reader, place: Place) -> str:
@@ -245,6 +316,30 @@ def _together(reader: Reader, place: Place, columns: Sequence[Column]) -> None:
                     "tiêu đề này đã thuộc cột khác",
                     "this header belongs to another column",
                 )
+        for role, other in (*column.identifier_with.items(), ("at", column.code_list_at)):
+            if other and other not in {c.name for c in columns}:
+                reader.problem(
+                    (*place, index, "customProperties"),
+                    f"{role}: không có cột {other} trong hợp đồng",
+                    f"{role}: the contract has no column {other}",
+                )
+            kind = next((c.pg_type for c in columns if c.name == other), "")
+            if role in ("on", "received", "at") and other and kind and not re.match("date|timestamp", kind):
+                reader.problem(
+                    (*place, index, "customProperties"),
+                    f"{role}: {other} không phải cột ngày",
+                    f"{role}: {other} is no date column",
+                )
+        if any(not word.strip() for word in column.missing):
+            reader.problem(
+                (*place, index, "customProperties"), "từ trống trong kho.missing", "a blank word in kho.missing"
+            )
+        if column.optional and column.required:
+            reader.problem(
+                (*place, index, "required"),
+                "cột có thể vắng mặt thì không bắt buộc",
+                "an optional column cannot be required",
+            )
     keys = [(index, column.key_position) for index, column in enumerate(columns) if column.key_position is not None]
     if columns and not keys:
         reader.problem(place, "không có cột khóa (primaryKey: true)", "no key column (primaryKey: true)")

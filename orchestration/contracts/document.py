@@ -60,11 +60,13 @@ class Document:
         self.problems.append(Problem(self.label, self.line(place), dotted(place, self.value) or "-", vi, en))
 
 
-def read(path: Path, label: str | None = None) -> Document:
-    """Read a YAML file. What is wrong with its content is in `Document.problems`. OSError if it cannot be opened."""
+def read(path: Path, label: str | None = None, content: bytes | None = None) -> Document:
+    """Read a YAML file, or what has been read from it. What is wrong with its content is in `Document.problems`. OSError if it cannot be
+    opened.
+    """
     document = Document(path, label or str(path))
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = (path.read_bytes() if content is None else content).decode("utf-8-sig")
     except UnicodeDecodeError as exc:
         document.problem((), f"tệp không phải UTF-8 (byte {exc.start})", f"the file is not UTF-8 (byte {exc.start})")
         return document

@@ -6,23 +6,19 @@ rules between files. Stays out: the ODCS model (`check`), which costs seconds to
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from orchestration.contracts.document import read
+from orchestration.contracts.code_lists import known_lists
+from orchestration.contracts.document import Place, read
 from orchestration.contracts.model import Contract, ContractErrors, Problem
 from orchestration.contracts.parse import Parsed, parse, parse_file
+from orchestration.settings import assets_root
 
 DEFS = "defs.yaml"
 GROUPS = ("agencies", "national")
-
-
-def assets_root() -> Path:
-    """The folder of the declarations: $KHO_ASSETS, else `assets` beside the package `orchestration`."""
-    configured = os.environ.get("KHO_ASSETS")
-    return Path(configured) if configured else Path(__file__).resolve().parents[2] / "assets"
 
 
 def load(path: Path) -> Contract:
@@ -55,10 +51,19 @@ def _parse_folder(folder: Path, base: Path) -> list[Parsed]:
     """Below `national/` other declarations (what is owed) lie beside contracts: a contract says what kind it is."""
     result = []
     for path in sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml") and path.name != DEFS):
-        document = read(path, str(path.relative_to(base)))
-        if folder.parent.name != "national" or is_contract(document.value):
-            result.append(parse(document))
+        parsed = _parsed(path, str(path.relative_to(base)), folder.parent.name == "national", path.read_bytes())
+        if parsed is not None:
+            result.append(parsed)
     return result
+
+
+@lru_cache(maxsize=1024)
+def _parsed(path: Path, label: str, among_others: bool, content: bytes) -> Parsed | None:
+    """A contract, None for another declaration. Remembered: the same bytes at the same place are the same contract, and reading all of
+    them again takes most of a second.
+    """
+    document = read(path, label, content)
+    return parse(document) if not among_others or is_contract(document.value) else None
 
 
 def is_contract(value: Any) -> bool:
@@ -68,7 +73,8 @@ def is_contract(value: Any) -> bool:
 
 def between_files(files: Iterable[Parsed]) -> list[Problem]:
     """What one file cannot break alone: an id given twice, an element owned twice, an agency described in two ways."""
-    problems: list[Problem] = []
+    files = list(files)
+    problems: list[Problem] = list(_looked_up(files))
     ids: dict[str, Parsed] = {}
     owners: dict[str, tuple[Parsed, int]] = {}
     agencies: dict[str, Contract] = {}
@@ -97,6 +103,34 @@ def between_files(files: Iterable[Parsed]) -> list[Problem]:
                 line = parsed.document.line(("customProperties",))
                 problems.append(Problem(label, line, "customProperties[kho.agencyCode]", vi, en))
     return problems
+
+
+def _looked_up(files: Sequence[Parsed]) -> Iterable[Problem]:
+    """Code lists that nobody declared, references to columns that cannot be looked up."""
+    known = known_lists()
+    by_id = {parsed.id: parsed for parsed in files if parsed.contract is not None}
+    for parsed in files:
+        for index, column in enumerate(parsed.contract.columns if parsed.contract is not None else ()):
+            place: Place = ("schema", 0, "properties", index, "customProperties")
+            where = (parsed.document.label, parsed.document.line(place))
+            if column.code_list is not None and column.code_list not in known:
+                vi = f"không có danh mục {column.code_list} trong assets/code_lists; có {', '.join(sorted(known))}"
+                yield Problem(*where, "kho.codeList", vi, f"there is no list {column.code_list} in assets/code_lists")
+            if column.references is not None and (why := _dangling(column.references, parsed.id, by_id)):
+                yield Problem(*where, "kho.references", *why)
+
+
+def _dangling(reference: str, own: str, by_id: Mapping[str, Parsed]) -> tuple[str, str] | None:
+    """Why a reference can never be looked up. One to a contract that is not among the files is left to the whole tree's check."""
+    dataset, _, name = reference.rpartition(".")
+    if dataset == own:
+        return "không tham chiếu chính bộ dữ liệu này", "a dataset does not refer to itself"
+    if dataset not in by_id:
+        return None
+    contract = by_id[dataset].contract
+    if contract is None or not contract.key or contract.key[0] != name:
+        return f"{name} không phải cột khóa đầu tiên của {dataset}", f"{name} is not the first key column of {dataset}"
+    return None
 
 
 def _contracts(files: Sequence[Parsed]) -> list[Contract]:

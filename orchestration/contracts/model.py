@@ -7,8 +7,9 @@ finding and judging files (`check`, `load`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -34,29 +35,68 @@ COLUMN_CLASSIFICATIONS = ("open", "shared", "restricted", "personal", "sensitive
 PERSONAL_CLASSIFICATIONS = ("personal", "sensitive")
 DATASET_CLASSIFICATIONS = ("open", "shared", "restricted")
 DELIVERIES = ("snapshot", "cursor", "append")
-DELETIONS = ("snapshot", "key_check", "none")
+DELETIONS = ("snapshot", "key_check", "tombstone", "none")
+BREACHES = ("hold", "note")
 
 # How a text of the source is read. Times without a zone are Asia/Ho_Chi_Minh.
 FORMATS = {
     "yyyyMMddHHmmss": "14 digits, local time of Asia/Ho_Chi_Minh",
+    "yyyyMMddHHmm": "12 digits, local time of Asia/Ho_Chi_Minh",
+    "yyyyMMdd": "8 digits",
     "dd/MM/yyyy": "day first date",
+    "dd/MM/yyyy HH:mm": "day first moment, local time of Asia/Ho_Chi_Minh",
+    "dd/MM/yyyy HH:mm:ss": "day first moment with seconds, local time of Asia/Ho_Chi_Minh",
+    "MM/yyyy": "month, read as its first day",
     "decimal_comma": "comma before the decimals, dots between thousands",
+    "partial_date": "dd/MM/yyyy, MM/yyyy, yyyy, 00/MM/yyyy or 00/00/yyyy, kept as the text it is",
     "True/False": "boolean written as the words True and False",
 }
+# Any two words may stand for true and false, one of them perhaps empty: Có/Không, x/.
+BOOLEAN_WORDS = r"(?=.)[^/]*/(?<=.)[^/]*"
 SOURCE_TIME_ZONE = "Asia/Ho_Chi_Minh"
+# Charsets of files and of columns that hold legacy text; auto: found out from enough of it.
+CHARSETS = ("utf-8", "cp1258", "tcvn3", "vni", "viscii", "vps", "viqr", "auto")
 
+# Kinds of identifier (rules: SQL schema `identifier`) -> roles that other columns of the row may play in the check.
+IDENTIFIERS: dict[str, tuple[str, ...]] = {
+    "personal_id": ("born", "sex"),
+    "citizen_id": ("born", "sex"),
+    "enterprise_code": (),
+    "tax_code": ("on",),
+    "insurance_number": (),
+    "health_card": (),
+    "facility_code": (),
+    "dossier_code": ("received",),
+    "procedure_code": (),
+    "agency_code": (),
+    "phone": (),
+}
 # Kinds of identifier -> beginnings that are assigned to nobody, which simulated data use: provinces of Circular 07/2016/TT-BCA
 # have the codes 001 to 096, and no tax office is 99. A row with such a value is taken in only where KHO_SYNTHETIC=1 is set.
-IDENTIFIERS = {"personal_id": ("097", "098", "099"), "enterprise_code": ("99",)}
-
-# ODCS format of the server -> kind of source, with the options (`kho.*` of the server) each kind needs.
-SOURCE_KINDS = {"table": "postgresql", "csv": "csv", "xlsx": "xlsx", "json": "json"}
-SOURCE_OPTIONS = {
-    "postgresql": ("table",),
-    "csv": ("glob",),
-    "xlsx": ("glob",),
-    "json": ("path", "key", "secret", "page_size"),
+UNASSIGNED = {
+    "personal_id": ("097", "098", "099"),
+    "citizen_id": ("097", "098", "099"),
+    "enterprise_code": ("99",),
+    "tax_code": ("097", "098", "099", "99"),
 }
+
+# Kind of source -> options (`kho.*` of the server, and its `format` and `delimiter`) it must have, and those it may have.
+SOURCE_OPTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "postgresql": (("table",), ()),
+    "database": (("table", "dialect"), ()),
+    "files": (
+        ("format", "glob"),
+        ("delimiter", "charset", "member", "after", "host_key", "private_key", "record", "payload", "header"),
+    ),
+    "json": (("path", "key", "secret", "page_size"), ()),
+    "receipts": (("path", "token"), ()),
+    "xroad": (("service", "client"), ("page_size",)),
+    "xml130": (("path", "key", "secret"), ()),
+}
+DIALECTS = ("mysql", "sqlite", "oracle", "mssql")
+FILE_FORMATS = ("csv", "fixed", "xlsx", "xls", "ods", "dbf", "jsonl", "xml", "parquet", "stations")
+# Protocol of an API (`kho.protocol`) -> kind of source.
+PROTOCOLS = {"ndxp": "json", "receipts": "receipts", "xroad": "xroad", "xml130": "xml130"}
 
 # Every custom property a contract may carry; anything else under `kho.` is a spelling mistake.
 CONTRACT_PROPERTIES = {
@@ -66,7 +106,10 @@ CONTRACT_PROPERTIES = {
     "kho.legalBasis": "instruments that oblige or allow the delivery, each with validFrom and perhaps validTo",
     "kho.delivery": "snapshot, cursor or append",
     "kho.cursor": "column and lookback of a cursor delivery",
-    "kho.deletions": "how a deletion at the source is known: snapshot, key_check or none",
+    "kho.deletions": "how a deletion at the source is known: snapshot, key_check, tombstone or none",
+    "kho.keyCheck": "days between two key checks; every delivery has one without it",
+    "kho.tombstone": "column whose values say that the row is deleted at the source, and these values",
+    "kho.partition": "column: a file is the whole of one value of it, and says nothing of the others",
     "kho.authoritativeFor": "data elements (entity.attribute) this contract alone owns",
     "kho.classification": "open, shared or restricted",
     "kho.schedule": "HH:MM and time zone of the nightly landing",
@@ -76,14 +119,34 @@ COLUMN_PROPERTIES = {
     "kho.format": "how the text of the source is read",
     "kho.default": "value taken when the cell of the source is empty",
     "kho.unit": "unit of the number",
-    "kho.identifier": "kind of identifier: personal_id (số định danh cá nhân) or enterprise_code (mã số doanh nghiệp)",
+    "kho.missing": "words that stand for no value, compared without case",
+    "kho.charset": "charset of legacy text in this column",
+    "kho.onBreach": "hold: a row in breach goes to quarantine; note: the agency is told, the row is taken in",
+    "kho.identifier": "kind of identifier, perhaps with the columns it must agree with",
+    "kho.codeList": "list of assets/code_lists the value must be in, perhaps with the date column at which",
+    "kho.references": "agency.dataset.column that must have the value",
+    "kho.position": "first and last character of the column in a line of fixed width",
+    "kho.optional": "the source may lack the column",
 }
 SERVER_PROPERTIES = {
+    "kho.protocol": "of an API: ndxp, receipts, xroad or xml130",
     "kho.table": "schema.table in the database of the agency",
-    "kho.glob": "file names in the drop folder, the as-of date as yyyyMMdd in place of *",
+    "kho.dialect": "of a database that is no PostgreSQL: mysql, sqlite, oracle or mssql",
+    "kho.glob": "names of files below the address: {date} yyyyMMdd, {moment} yyyyMMddHHmmss, {column} its value, * anything",
+    "kho.charset": "charset of the files, utf-8 without it",
+    "kho.member": "the files are zips: names of the files in them",
+    "kho.after": "what becomes of a file that was taken in: move or leave",
+    "kho.host_key": "variable with the known_hosts line of an SFTP server",
+    "kho.private_key": "variable with the path of the key file for an SFTP server",
+    "kho.header": "of fixed width: whether the first line tells the columns",
+    "kho.record": "XML element that is one record",
+    "kho.payload": "XML element whose text is Base64 of further XML",
     "kho.path": "path of the service below the base URL",
     "kho.key": "variable that holds the consumer key",
     "kho.secret": "variable that holds the consumer secret",
+    "kho.token": "variable that holds the access token, or key:secret to ask for one",
+    "kho.service": "X-Road service: instance/class/member/subsystem/service or its code",
+    "kho.client": "X-Road client: instance/class/member/subsystem",
     "kho.page_size": "records asked for at a time",
 }
 
@@ -92,7 +155,10 @@ SERVER_PROPERTIES = {
 class Column:
     """One column of the raw table. `allowed` and `default` are texts, also for numbers; limits are inclusive.
 
-    `identifier` is one of IDENTIFIERS.
+    `identifier` is one of IDENTIFIERS, `identifier_with` the columns it must agree with, by role. `code_list_at` is the date
+    column at which a code must be in force, None the day of the delivery. `references` is `agency.dataset.column`.
+    `on_breach` note: problems of pattern, range, list, reference and identifier are told, and the row is taken in.
+    `position`: first and last character, from 1, in lines of fixed width. `missing`: words for no value.
     `required` holds for a key column too. `line` is the line of its declaration in the contract's file.
     """
 
@@ -116,6 +182,15 @@ class Column:
     label_vi: str
     description: str
     line: int
+    identifier_with: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    charset: str | None = None
+    on_breach: str = "hold"
+    code_list: str | None = None
+    code_list_at: str | None = None
+    references: str | None = None
+    position: tuple[int, int] | None = None
+    optional: bool = False
 
     @property
     def is_personal(self) -> bool:
@@ -124,14 +199,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the data come from. `kind` is postgresql, csv, xlsx or json; `location` is unexpanded (`${NAME}`).
-
-    `options` per kind: postgresql table; csv and xlsx glob; json path, page_size, key and secret (both unexpanded).
-    """
+    """Where the data come from. `kind` is one of SOURCE_OPTIONS; `location` is unexpanded (`${NAME}`), and so are options that name variables."""
 
     kind: str
     location: str
     options: Mapping[str, str]
+    name: str = "source"
+
+    @property
+    def format(self) -> str:
+        """What the data look like: the format of files, else the kind."""
+        return self.options.get("format", self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +225,9 @@ class LegalBasis:
 class Contract:
     """A dataset as agreed with its owner. `id` is `<agency>.<dataset>`, `table` is `<agency>__<dataset>` in schema raw.
 
-    `key` is in key order, `columns` in the order of declaration. `cursor_lookback` is zero without one.
+    `key` is in key order, `columns` in the order of declaration. `cursor_lookback` is zero without one. `partition`: a file is
+    the whole of one value of this column. `tombstone`: the column that says a row is deleted, and the values that say so.
+    `key_check_days`: days from one key check to the next, 0 with every delivery. `correction_days`: working days to correct.
     """
 
     id: str
@@ -164,7 +244,7 @@ class Contract:
     cursor_column: str | None
     cursor_lookback: timedelta
     deletions: str
-    source: Source
+    sources: tuple[Source, ...]
     owner_name: str
     owner_contact: str
     agency_name: str
@@ -179,6 +259,25 @@ class Contract:
     description: str
     granularity: str
     path: Path
+    partition: str | None = None
+    tombstone: tuple[str, tuple[str, ...]] | None = None
+    key_check_days: int = 0
+    correction_days: int = 5
+
+    @property
+    def source(self) -> Source:
+        """The first source: the one that counts where two say different things."""
+        return self.sources[0]
+
+    def through(self, source: Source) -> Contract:
+        """The contract as it is for one of its sources."""
+        return replace(self, sources=(source,))
+
+    @property
+    def variables(self) -> tuple[str, ...]:
+        """Names of the environment variables that say where its sources are and who asks."""
+        texts = [text for s in self.sources for text in (s.location, *s.options.values())]
+        return tuple(dict.fromkeys(name for text in texts for name in re.findall(r"\$\{(\w+)\}", text)))
 
     @property
     def is_personal(self) -> bool:

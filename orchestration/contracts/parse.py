@@ -20,9 +20,6 @@ from orchestration.contracts.model import (
     DATASET_CLASSIFICATIONS,
     DELETIONS,
     DELIVERIES,
-    SERVER_PROPERTIES,
-    SOURCE_KINDS,
-    SOURCE_OPTIONS,
     SUBJECTS,
     Column,
     Contract,
@@ -31,6 +28,7 @@ from orchestration.contracts.model import (
     Source,
 )
 from orchestration.contracts.reader import Reader
+from orchestration.contracts.servers import read_sources
 
 # What Kho reads, and what documents without having an effect; the rest of ODCS would look as if it had one.
 CONTRACT_FIELDS = frozenset(
@@ -57,9 +55,6 @@ CONTRACT_FIELDS = frozenset(
     ]
 )
 DESCRIPTION_FIELDS = frozenset({"purpose", "usage", "limitations"})
-SERVER_FIELDS = frozenset(
-    ["id", "server", "type", "description", "environment", "location", "path", "format", "customProperties"]
-)
 SCHEMA_FIELDS = frozenset(
     [
         "id",
@@ -77,11 +72,7 @@ SLA_FIELDS = frozenset({"id", "property", "value", "unit", "description"})
 TEAM_FIELDS = frozenset({"id", "name", "description", "members"})
 MEMBER_FIELDS = frozenset({"id", "username", "name", "description", "role", "dateIn", "dateOut"})
 STATUSES = ("proposed", "draft", "active", "deprecated", "retired")
-# ODCS server type -> formats; `custom` carries the URL of a PostgreSQL, whose ODCS type would want host and port.
-SERVER_FORMATS = {"postgresql": ("table",), "custom": ("table",), "local": ("csv", "xlsx"), "api": ("json",)}
 UNITS = {"min": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "y": timedelta(days=365)}
-VARIABLE = r"\$\{KHO_[A-Z0-9_]+\}"
-VARIABLE_WORDS = ("biến môi trường ${KHO_…}", "an environment variable ${KHO_…}")
 CURSOR_TYPES = rf"{NUMBER_TYPES}|timestamp|timestamptz|date"
 ELEMENT = r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*"
 
@@ -117,12 +108,11 @@ def parse(document: Document) -> Parsed:
     reader.choice(("kind",), ("DataContract",))
     identity = _identity(reader, found)
     columns = read_columns(reader, ("schema", 0, "properties"))
-    source = _source(reader)
-    rules = _delivery(reader, found, columns, source)
+    sources = read_sources(reader, columns)
+    rules = _delivery(reader, found, columns, sources)
     classification = (
         reader.take(found, "kho.classification", lambda at: reader.choice(at, DATASET_CLASSIFICATIONS)) or ""
     )
-    _formats(reader, columns, source)
     claims = _claims(reader, found)
     fields: dict[str, Any] = {
         **identity,
@@ -131,7 +121,7 @@ def parse(document: Document) -> Parsed:
         **_owner(reader),
         "columns": columns,
         "key": tuple(c.name for c in sorted((c for c in columns if c.key_position), key=lambda c: c.key_position or 0)),
-        "source": source,
+        "sources": sources,
         "classification": classification or "",
         "legal_basis": _legal_basis(reader, found),
         "schedule": reader.take(found, "kho.schedule", lambda at: _schedule(reader, at)) or "",
@@ -189,52 +179,17 @@ def _identity(reader: Reader, found: dict[str, Place]) -> dict[str, str]:
     }
 
 
-def _source(reader: Reader) -> Source:
-    if len(reader.items(("servers",))) > 1:
-        reader.problem(("servers",), "chỉ được có một nguồn", "exactly one source is allowed")
-    place: Place = ("servers", 0)
-    reader.only(place, SERVER_FIELDS)
-    server_type = reader.choice((*place, "type"), SERVER_FORMATS)
-    # ODCS gives a server of type api no format: it is JSON.
-    form = "json" if server_type == "api" else ""
-    if not form or reader.at((*place, "format")) is not None:
-        form = reader.choice((*place, "format"), SERVER_FORMATS[server_type] if server_type else SOURCE_KINDS)
-    kind = SOURCE_KINDS.get(form, "")
-    field = "path" if server_type == "local" else "location"
-    # The address comes from the environment, whole: a contract is public, a URL may hold a password.
-    location = reader.matching((*place, field), VARIABLE, *VARIABLE_WORDS)
-    found = reader.properties(place, SERVER_PROPERTIES)
-    options: dict[str, str] = {}
-    for name in SOURCE_OPTIONS.get(kind, ()):
-        value = reader.take(found, f"kho.{name}", reader.at, place)
-        if value is None:
-            continue
-        options[name] = str(value)
-        at = found[f"kho.{name}"]
-        if name in ("key", "secret"):
-            reader.matching(at, VARIABLE, *VARIABLE_WORDS)
-        elif name == "page_size" and not (isinstance(value, int) and 1 <= value <= 10_000):
-            reader.problem(at, "phải là số từ 1 đến 10000", "must be a number from 1 to 10000")
-        elif name == "table":
-            reader.matching(at, r"[^.\s]+\.[^.\s]+", "schema.bảng", "schema.table")
-        elif name == "glob" and options[name].count("*") != 1:
-            reader.problem(at, "phải có đúng một dấu * ở chỗ ngày", "must have exactly one *, in place of the date")
-        elif name == "path" and not options[name].startswith("/"):
-            reader.problem(at, "phải bắt đầu bằng /", "must start with /")
-    for name in found:
-        if kind and name in SERVER_PROPERTIES and name.removeprefix("kho.") not in SOURCE_OPTIONS[kind]:
-            reader.problem(found[name][:-1], f"không dùng cho nguồn {kind}", f"not for a source of kind {kind}")
-    return Source(kind, location, options)
-
-
-def _delivery(reader: Reader, found: dict[str, Place], columns: tuple[Column, ...], source: Source) -> dict[str, Any]:
+def _delivery(
+    reader: Reader, found: dict[str, Place], columns: tuple[Column, ...], sources: tuple[Source, ...]
+) -> dict[str, Any]:
     delivery = reader.take(found, "kho.delivery", lambda at: reader.choice(at, DELIVERIES)) or ""
     deletions = reader.take(found, "kho.deletions", lambda at: reader.choice(at, DELETIONS)) or ""
-    if deletions == "key_check" and not (delivery == "cursor" and source.kind == "postgresql"):
+    by_keys = delivery == "cursor" and sources[0].kind in ("postgresql", "database")
+    if deletions == "key_check" and not by_keys:
         reader.problem(
             found["kho.deletions"],
-            "key_check chỉ dùng khi giao theo con trỏ từ PostgreSQL",
-            "key_check is only for cursor deliveries from PostgreSQL",
+            "key_check chỉ dùng khi giao theo con trỏ từ cơ sở dữ liệu",
+            "key_check is only for cursor deliveries from a database",
         )
     if deletions == "snapshot" and delivery not in ("snapshot", ""):
         reader.problem(
@@ -243,11 +198,52 @@ def _delivery(reader: Reader, found: dict[str, Place], columns: tuple[Column, ..
     column, lookback = None, timedelta(0)
     if "kho.cursor" in found:
         column, lookback = _cursor(reader, found["kho.cursor"], columns)
-        if delivery and delivery != "cursor":
-            reader.problem(found["kho.cursor"], "chỉ dùng với kho.delivery cursor", "only with kho.delivery cursor")
-    elif delivery == "cursor":
+        if delivery and delivery == "snapshot":
+            reader.problem(found["kho.cursor"], "không dùng khi giao toàn bộ", "not with snapshot deliveries")
+    elif delivery == "cursor" and sources[0].kind in ("postgresql", "database", "json"):
+        # Files, receipts and archives have a cursor of their own: what was taken.
         reader.problem(("customProperties",), "thiếu thuộc tính kho.cursor", "property kho.cursor is missing")
-    return {"delivery": delivery, "deletions": deletions, "cursor_column": column, "cursor_lookback": lookback}
+    return {
+        "delivery": delivery,
+        "deletions": deletions,
+        "cursor_column": column,
+        "cursor_lookback": lookback,
+        **_deletions(reader, found, deletions, delivery, columns),
+    }
+
+
+def _deletions(
+    reader: Reader, found: dict[str, Place], deletions: str, delivery: str, columns: tuple[Column, ...]
+) -> dict[str, Any]:
+    """How often keys are compared, the column of tombstones, the column by which a file is a part."""
+    names = {column.name for column in columns}
+    days = 0
+    if "kho.keyCheck" in found:
+        days = int(reader.number(found["kho.keyCheck"]) or 0)
+        if deletions != "key_check":
+            reader.problem(found["kho.keyCheck"], "chỉ dùng với kho.deletions key_check", "only with key_check")
+    tombstone = None
+    if "kho.tombstone" in found:
+        place = found["kho.tombstone"]
+        reader.only(place, ("column", "values"))
+        tombstone = (reader.text((*place, "column")), reader.texts((*place, "values")))
+        if tombstone[0] and tombstone[0] not in names:
+            reader.problem((*place, "column"), "không có cột này trong hợp đồng", "the contract has no such column")
+        if not tombstone[1]:
+            reader.missing((*place, "values"))
+    if (deletions == "tombstone") != (tombstone is not None):
+        reader.problem(
+            found.get("kho.tombstone", found.get("kho.deletions", ("customProperties",))),
+            "kho.deletions tombstone và kho.tombstone đi cùng nhau",
+            "kho.deletions tombstone and kho.tombstone go together",
+        )
+    partition = reader.text(found["kho.partition"]) if "kho.partition" in found else None
+    if partition:
+        if partition not in names:
+            reader.problem(found["kho.partition"], "không có cột này trong hợp đồng", "the contract has no such column")
+        if delivery != "snapshot" or deletions != "snapshot":
+            reader.problem(found["kho.partition"], "chỉ dùng khi giao toàn bộ", "only with snapshot deliveries")
+    return {"key_check_days": days, "tombstone": tombstone, "partition": partition or None}
 
 
 def _cursor(reader: Reader, place: Place, columns: tuple[Column, ...]) -> tuple[str | None, timedelta]:
@@ -271,27 +267,16 @@ def _cursor(reader: Reader, place: Place, columns: tuple[Column, ...]) -> tuple[
     return name or None, timedelta(**{unit.rstrip("s") + "s": int(count)})
 
 
-def _formats(reader: Reader, columns: tuple[Column, ...], source: Source) -> None:
-    for index, column in enumerate(columns):
-        place: Place = ("schema", 0, "properties", index)
-        if source.kind == "postgresql" and (column.format or column.headers):
-            reader.problem(
-                (*place, "customProperties"),
-                "kho.format và kho.headers không dùng cho nguồn PostgreSQL",
-                "kho.format and kho.headers are not for a PostgreSQL source",
-            )
-
-
 def _service_levels(reader: Reader) -> dict[str, Any]:
     levels: dict[str, timedelta] = {}
     for index, item in enumerate(reader.items(("slaProperties",))):
         place: Place = ("slaProperties", index)
         reader.only(place, SLA_FIELDS)
-        name = reader.choice((*place, "property"), ("frequency", "latency", "retention"))
+        name = reader.choice((*place, "property"), ("frequency", "latency", "retention", "correction"))
         value, unit = reader.number((*place, "value")), reader.choice((*place, "unit"), UNITS)
         if not isinstance(item, dict) or value is None or not unit or not name:
             continue
-        if value <= 0:
+        if value <= 0 or (name == "correction" and value * UNITS[unit] < UNITS["d"]):
             reader.problem((*place, "value"), "phải lớn hơn 0", "must be greater than 0")
         elif name in levels:
             reader.problem(place, "khai báo hai lần", "declared twice")
@@ -306,6 +291,7 @@ def _service_levels(reader: Reader) -> dict[str, Any]:
         "frequency": levels.get("frequency", timedelta(0)),
         "latency_hours": levels.get("latency", timedelta(0)) / timedelta(hours=1),
         "retention_days": levels.get("retention", timedelta(0)).days,
+        "correction_days": levels.get("correction", timedelta(days=5)).days,
     }
 
 

@@ -17,8 +17,8 @@ from orchestration.contracts import assets_root
 from orchestration.contracts.document import Document, Place, read
 from orchestration.contracts.load import DEFS, is_contract
 from orchestration.contracts.model import SUBJECTS, DeclarationErrors
-from orchestration.contracts.parse import VARIABLE, VARIABLE_WORDS
 from orchestration.contracts.reader import Reader
+from orchestration.contracts.servers import VARIABLE, VARIABLE_WORDS
 from orchestration.exchange.obligation import (
     CHANNEL_KINDS,
     FORMATS,

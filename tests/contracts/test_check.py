@@ -53,7 +53,7 @@ MISTAKES = {
     ),
     "unknown kind of identifier": (
         "        classification: shared\n      - name: opened_on",
-        "        classification: shared\n        customProperties: [{property: kho.identifier, value: tax_code}]\n"
+        "        classification: shared\n        customProperties: [{property: kho.identifier, value: passport}]\n"
         "      - name: opened_on",
         1,
         f"{PROPERTIES}[phone].customProperties[kho.identifier].value",
@@ -182,10 +182,10 @@ MISTAKES = {
         "servers[source].location",
     ),
     "no table": ("value: syt.co_so_kcb", "value: co_so_kcb", 0, "servers[source].customProperties[kho.table].value"),
-    "unknown format of source": ("format: table", "format: csv", 0, "servers[source].format"),
-    "format for a database": (
+    "unknown format of source": ("format: table", "format: docx", 0, "servers[source].format"),
+    "headers for a database": (
         "logicalType: date",
-        "customProperties: [{property: kho.format, value: dd/MM/yyyy}]\n        logicalType: date",
+        "customProperties: [{property: kho.headers, value: [Ngày]}]\n        logicalType: date",
         0,
         f"{PROPERTIES}[opened_on].customProperties",
     ),

@@ -16,19 +16,12 @@ import pytest
 import yaml
 from open_data_contract_standard import model as odcs
 
-from orchestration.contracts import Contract, assets_root, catalogue, check, columns, load_all, model, parse
+from orchestration.contracts import Contract, assets_root, catalogue, check, columns, load_all, model, parse, servers
 
-ALL = [
-    "education.school",
-    "enterprise_registry.enterprise",
-    "health.facility",
-    "health.licence",
-    "home_affairs.link_e0_e1",
-    "home_affairs.link_e1_e2",
-    "home_affairs.unit_e0",
-    "home_affairs.unit_e1",
-    "home_affairs.unit_e2",
-]
+FILES = sorted(path for group in ("agencies", "national") for path in (assets_root() / group).glob("*/*.yaml"))
+ALL = sorted(
+    f"{path.parent.name}.{path.stem}" for path in FILES if "kind: DataContract" in path.read_text(encoding="utf-8")
+)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +29,7 @@ def contracts() -> dict[str, Contract]:
     return {contract.id: contract for contract in load_all()}
 
 
-def test_the_nine_contracts_are_good(contracts: dict[str, Contract]) -> None:
+def test_all_contracts_are_good(contracts: dict[str, Contract]) -> None:
     assert check() == []
     assert list(contracts) == ALL
 
@@ -73,7 +66,7 @@ def test_model_of_a_database_contract(contracts: dict[str, Contract]) -> None:
 
 def test_model_of_a_workbook_contract(contracts: dict[str, Contract]) -> None:
     school = contracts["education.school"]
-    assert (school.source.kind, school.source.options["glob"]) == ("xlsx", "truong_hoc_*.xlsx")
+    assert school.source.options == {"format": "xlsx", "glob": "truong_hoc_{date}.xlsx"}
     assert school.column("national_standard").default == "0"
     assert school.column("national_standard").allowed == ("0", "1", "2")
     assert school.column("budget_million_vnd").format == "decimal_comma"
@@ -87,12 +80,13 @@ def test_identifiers_are_declared(contracts: dict[str, Contract]) -> None:
         f"{contract.id}.{column.name}": column.identifier
         for contract in contracts.values()
         for column in contract.columns
-        if column.identifier is not None
+        if column.identifier is not None and contract.status == "active"
     } == {
-        "enterprise_registry.enterprise.enterprise_code": "enterprise_code",
+        "enterprise_registry.enterprise.enterprise_code": "tax_code",
         "health.licence.responsible_id": "personal_id",
     }
-    assert model.IDENTIFIERS == {"personal_id": ("097", "098", "099"), "enterprise_code": ("99",)}
+    assert model.UNASSIGNED.keys() <= model.IDENTIFIERS.keys()
+    assert model.UNASSIGNED["personal_id"] == ("097", "098", "099")
 
 
 def test_keys_are_in_key_order(contracts: dict[str, Contract]) -> None:
@@ -108,9 +102,14 @@ def test_defs_name_the_component_of_their_folder() -> None:
 
 def test_every_documented_property_is_read_and_every_property_read_is_documented() -> None:
     """Drift between the vocabulary in `model` and the code that reads it, in both directions."""
-    source = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in (parse, columns))
+    source = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in (parse, columns, servers))
+    own_fields = {"format", "delimiter"}  # ODCS has fields for them
     read = set(re.findall(r'"(kho\.\w+)"', source)) | {
-        f"kho.{option}" for options in model.SOURCE_OPTIONS.values() for option in options
+        f"kho.{option}"
+        for pair in model.SOURCE_OPTIONS.values()
+        for options in pair
+        for option in options
+        if option not in own_fields
     }
     documented = {*model.CONTRACT_PROPERTIES, *model.COLUMN_PROPERTIES, *model.SERVER_PROPERTIES}
     assert documented - read == set(), "documented in contracts/model.py, read nowhere: remove it or read it"
@@ -122,7 +121,7 @@ def test_fields_that_are_accepted_exist_in_odcs() -> None:
         return {field.alias or name for name, field in cls.model_fields.items()}
 
     assert fields(odcs.OpenDataContractStandard) >= parse.CONTRACT_FIELDS
-    assert fields(odcs.Server) >= parse.SERVER_FIELDS
+    assert fields(odcs.Server) >= servers.SERVER_FIELDS
     assert fields(odcs.SchemaObject) >= parse.SCHEMA_FIELDS
     assert fields(odcs.ServiceLevelAgreementProperty) >= parse.SLA_FIELDS
     assert fields(odcs.Team) >= parse.TEAM_FIELDS
@@ -132,13 +131,12 @@ def test_fields_that_are_accepted_exist_in_odcs() -> None:
     assert fields(odcs.DataQuality) >= columns.QUALITY_FIELDS
 
 
-def test_the_night_loads_fast_and_without_the_odcs_model() -> None:
+def test_the_night_loads_without_the_odcs_model() -> None:
     code = (
-        "import sys, time\n"
+        "import sys\n"
         "from orchestration.contracts import load_all\n"
-        "start = time.process_time(); load_all(); spent = time.process_time() - start\n"
+        "load_all()\n"
         "assert not {'pydantic', 'open_data_contract_standard', 'pandas', 'dagster'} & set(sys.modules)\n"
-        "assert spent < 0.3, spent\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 
