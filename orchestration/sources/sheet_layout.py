@@ -2,7 +2,7 @@
 
 Purpose: read office sheets by the names of their headers, never by position: titles above, headers of several merged
 lines, moved columns, group and total rows, a signature block below. Belongs here: that geometry.
-Stays out: opening the workbook and writing values (`xlsx`).
+Stays out: opening the workbook and writing values (`workbook`).
 
 Which rows are data. A row is dropped only when it is surely not data, since a dropped row is a lost one:
 - a row with a number in the STT (serial number) column is data as soon as any business cell is filled, key or not;
@@ -15,22 +15,23 @@ Which rows are data. A row is dropped only when it is surely not data, since a d
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from orchestration.contracts.columns import fold
 from orchestration.contracts.model import Contract
 from orchestration.sources.delivery import header_index
+from orchestration.sources.xlsx_cells import Cells
+from orchestration.sources.xlsx_tags import NUMBER, TEXT
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import numpy as np
 
 HEADER_SEARCH = 60  # rows from the top in which the header may begin
 HEADER_LINES = 4  # lines one header may have
 SERIAL_HEADERS = frozenset({"stt", "tt", "số tt", "số thứ tự", "no", "no."})
-SERIAL = re.compile(r"\d{1,7}\.?")
-GROUP = re.compile(r"\(?(?=[IVXLC])(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})\)?\.?|[A-ZĐ]\.?", re.IGNORECASE)
+GROUP = re.compile(r"\(?(?=[IVXLCDM])(CM|CD|D?C{0,3})(XC|XL|L?X{0,3})(IX|IV|V?I{0,3})\)?\.?|[A-ZĐ]\.?", re.IGNORECASE)
 TOTAL = re.compile(r"(tổng cộng|tổng số|tổng|cộng)([ :(].*)?")
 NUMBERING = re.compile(r"\(?(\d{1,2}|[a-zđ])\)?([ =].*)?")
 NUMERIC = re.compile(r"[-+]?[\d.,\s]*\d\s*%?|[-–—]")
@@ -68,11 +69,14 @@ class Layout:
         return self.columns.index(column)
 
 
-def find_layout(contract: Contract, name: str, sheet: pd.DataFrame) -> Layout:
-    """The header block that names the most contract columns: fewest lines, then topmost, among equals."""
+def find_layout(contract: Contract, sheet: Cells, meant: Callable[[str], str] = str) -> Layout:
+    """The header block that names the most contract columns: fewest lines, then topmost, among equals.
+
+    `meant` says what a text of the sheet stands for, where it is in a charset of its own.
+    """
     index = header_index(contract)
-    top = [[_text(cell) for cell in row] for row in sheet.head(HEADER_SEARCH + HEADER_LINES).to_numpy(dtype=object)]
-    best = Layout(name, 0, (), (), None, 0)
+    top = [[meant(text) if text else "" for text in row] for row in _top(sheet)]
+    best = Layout(sheet.name, 0, (), (), None, 0)
     for lines in range(1, HEADER_LINES + 1):
         for start in range(min(HEADER_SEARCH, len(top) - lines + 1)):
             block = top[start : start + lines]
@@ -83,8 +87,18 @@ def find_layout(contract: Contract, name: str, sheet: pd.DataFrame) -> Layout:
             matched = len({column for column in columns if column})
             if matched > best.matched:
                 serial = next((n for n, text in enumerate(headers) if fold(text) in SERIAL_HEADERS), None)
-                best = Layout(name, start + lines, headers, columns, serial, matched)
+                best = Layout(sheet.name, start + lines, headers, columns, serial, matched)
     return best
+
+
+def _top(sheet: Cells) -> list[list[str]]:
+    """The texts of the first rows, as they stand below each other: a row the file leaves out is an empty one."""
+    rows = [row for row in sheet.rows[: HEADER_SEARCH + HEADER_LINES].tolist() if row < HEADER_SEARCH + HEADER_LINES]
+    texts = [_plain(column.slice(0, len(rows)).to_pylist()) for column in sheet.texts]
+    top = [[""] * len(texts) for _ in range(max(rows, default=-1) + 1)]
+    for n, row in enumerate(rows):
+        top[row] = [column[n] for column in texts]
+    return top
 
 
 def _header(cells: Sequence[str], index: dict[str, str]) -> str:
@@ -96,53 +110,68 @@ def _header(cells: Sequence[str], index: dict[str, str]) -> str:
     return whole if fold(whole) in index else filled[-1]
 
 
-def data_rows(contract: Contract, layout: Layout, sheet: pd.DataFrame) -> list[int]:
-    """Positions of the data rows on the sheet, in its order (the rule is in the module's docstring)."""
+def data_rows(contract: Contract, layout: Layout, sheet: Cells, meant: Callable[[str], str] = str) -> np.ndarray:
+    """Indexes into `sheet.rows` of the data rows, in their order (the rule is in the module's docstring). `meant`: as above."""
     import numpy as np
+    import pyarrow as pa
 
-    body = sheet.iloc[layout.first_row :]
-    filled = body.map(_is_filled).to_numpy(dtype=bool)
-    business = [n for n, column in enumerate(layout.columns) if column is not None]
-    has_business: Any = filled[:, business].any(axis=1)
-    numbered: Any
+    start = int(np.searchsorted(sheet.rows, layout.first_row))
+    texts = [column.slice(start) for column in sheet.texts]
+    kinds = [column[start:] for column in sheet.kinds]
+    size = len(sheet.rows) - start
+    filled = [_filled(text, kind) for text, kind in zip(texts, kinds, strict=True)]
+    any_filled, business = np.zeros(size, dtype=bool), np.zeros(size, dtype=np.int32)
+    for n, column in enumerate(layout.columns):
+        any_filled |= filled[n]
+        business += filled[n] if column is not None else 0
+    has_business = business > 0
     patterns = [
         (layout.position(column.name), re.compile(column.pattern))
         for column in contract.columns
-        if column.key_position and column.pattern
+        if column.key_position and column.pattern and column.name in layout.columns
     ]
     if layout.serial is not None:
-        numbered = body.iloc[:, layout.serial].map(_is_serial).to_numpy(dtype=bool) & has_business
+        numbered = _serials(texts[layout.serial], kinds[layout.serial]) & has_business
     else:
         # Without serial numbers a row counts as numbered when its key is good and something beside it is filled.
-        keys = [layout.position(name) for name in contract.key]
-        numbered = filled[:, keys].all(axis=1) & (filled[:, business].sum(axis=1) > len(keys))
+        keys = [layout.position(name) for name in contract.key if name in layout.columns]
+        numbered = business > len(keys)
+        for key in keys:
+            numbered &= filled[key]
         for position, pattern in patterns:
-            numbered &= [pattern.fullmatch(_text(cell)) is not None for cell in body.iloc[:, position]]
-    last = int(numbered.nonzero()[0][-1]) if numbered.any() else -1
-    if numbered.any():
-        first = int(numbered.nonzero()[0][0])
-        if _counts_columns([_text(cell) for cell in body.iloc[first] if _is_filled(cell)]):
+            values = _plain(texts[position].to_pylist())
+            numbered &= np.fromiter((pattern.fullmatch(value) is not None for value in values), dtype=bool, count=size)
+    spots = numbered.nonzero()[0]
+    last = int(spots[-1]) if len(spots) else -1
+    if len(spots):
+        first = int(spots[0])
+        if _counts_columns([text for text in _plain([column[first].as_py() for column in texts]) if text]):
             numbered[first] = has_business[first] = False
-    doubtful = ~numbered & has_business
-    rows = []
-    values: Any = body.to_numpy(dtype=object)
-    for n in np.flatnonzero(filled.any(axis=1)).tolist():
-        if numbered[n]:
-            rows.append(layout.first_row + n)
-            continue
-        cells = [(position, _text(values[n][position])) for position in filled[n].nonzero()[0].tolist()]
+    # Only rows that may be something else are looked at one by one; behind the last number also for a signature.
+    doubtful = np.flatnonzero(any_filled & ~numbered & (has_business | (np.arange(size) > last)))
+    found = [
+        [meant(text) if text else "" for text in _plain(column.take(pa.array(doubtful)).to_pylist())]
+        for column in texts
+    ]
+    kept, end = [], size
+    for at, n in enumerate(doubtful.tolist()):
+        cells = [(position, column[at]) for position, column in enumerate(found) if column[at]]
         if n > last and any(SIGNATURE.fullmatch(fold(text)) for _, text in cells):
+            end = n
             break
-        if doubtful[n] and not _is_layout_row(cells, layout.serial, patterns):
-            rows.append(layout.first_row + n)
-    return rows
+        if has_business[n] and not _is_layout_row(cells, layout.serial, patterns):
+            kept.append(n)
+    numbered[kept] = True
+    return start + np.flatnonzero(numbered[:end])
 
 
 def _is_layout_row(
     cells: Sequence[tuple[int, str]], serial: int | None, patterns: Sequence[tuple[int, re.Pattern[str]]]
 ) -> bool:
     """Whether a row without serial number is a total, a group or a count of the columns. `cells`: the filled ones."""
-    if any(pattern.fullmatch(text) for at, pattern in patterns for position, text in cells if position == at):
+    # Every key column that has a pattern must match: the heading of a group may be the value of one of them.
+    texts_at = dict(cells)
+    if patterns and all(pattern.fullmatch(texts_at.get(at, "")) for at, pattern in patterns):
         return False
     label, rest = cells[0][1], [text for _, text in cells[1:]]
     texts = [text for text in rest if not NUMERIC.fullmatch(text)]
@@ -163,17 +192,29 @@ def _counts_columns(texts: Sequence[str]) -> bool:
     return len(texts) > 2 and all(matches) and consecutive
 
 
-def _text(cell: Any) -> str:
-    return " ".join(str(cell).split()) if _is_filled(cell) else ""
+def _plain(texts: Sequence[str | None]) -> list[str]:
+    return [" ".join(text.split()) if text else "" for text in texts]
 
 
-def _is_filled(cell: Any) -> bool:
-    if isinstance(cell, str):
-        return not (cell == "" or cell.isspace())
-    return cell is not None and cell == cell
+def _filled(texts: Any, kinds: np.ndarray) -> np.ndarray:
+    """Which cells hold more than white space."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    blank = np.asarray(pc.fill_null(pc.utf8_is_space(texts), True).to_numpy())  # a value of Arrow
+    filled: np.ndarray = (kinds != 0) & ~blank
+    return filled
 
 
-def _is_serial(cell: Any) -> bool:
-    if isinstance(cell, str):
-        return bool(SERIAL.fullmatch(cell.strip()))
-    return isinstance(cell, int | float) and not isinstance(cell, bool) and cell == cell and float(cell).is_integer()
+def _serials(texts: Any, kinds: np.ndarray) -> np.ndarray:
+    """Which cells hold a serial number: a whole number, or a text like «3» or «3.»."""
+    import numpy as np
+    import pyarrow.compute as pc
+
+    def matches(pattern: str) -> np.ndarray:
+        return np.asarray(pc.fill_null(pc.match_substring_regex(texts, pattern), False).to_numpy())
+
+    serials: np.ndarray = ((kinds == NUMBER) & matches(r"^-?\d+(\.0*)?([eE]\+?\d+)?$")) | (
+        (kinds == TEXT) & matches(r"^\s*\d{1,7}\.?\s*$")
+    )
+    return serials

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from orchestration.contracts import Contract, assets_root, load
 from orchestration.errors import KhoError
-from orchestration.sources import folder, open_source, parse, test_source
+from orchestration.sources.workbook import parse_workbook
 
 GROUPED = ["Số lớp", "Số\nhọc sinh", "Số giáo viên", "Số phòng học"]
 PLAIN = ["Mã trường", "Tên trường", "Cấp học", "Loại hình", "Mã xã", "Năm thành lập"]
@@ -86,8 +86,12 @@ def contract() -> Contract:
     return load(assets_root() / "agencies" / "education" / "school.yaml")
 
 
+def opened(contract: Contract, path: Path) -> tuple[tuple[str, ...], Iterator[bytes]]:
+    return parse_workbook(contract, io.BytesIO(path.read_bytes()), path.name)
+
+
 def read(contract: Contract, path: Path) -> list[dict[str, str]]:
-    columns, stream = parse(contract, "xlsx", path)
+    columns, stream = opened(contract, path)
     text = b"".join(stream).decode()
     return [dict(zip(columns, row, strict=True)) for row in csv.reader(io.StringIO(text))]
 
@@ -163,7 +167,7 @@ def test_columns_moved_renamed_and_added(contract: Contract, tmp_path: Path) -> 
     header = [nfd(name).upper() if name != "Số giáo viên" else "số  GV" for name in names]
     row = [*reversed(school(1)[1:])]
     path = book(tmp_path / "a.xlsx", [["1", *row, "mới"]], above=1, header=["Số TT", *header, "Ghi\nchú"])
-    columns, _ = parse(contract, "xlsx", path)
+    columns, _ = opened(contract, path)
     assert columns[-1] == "Ghi chú"
     (found,) = read(contract, path)
     assert (found["school_code"], found["teacher_count"], found["Ghi chú"]) == ("24A00001", "25", "mới")
@@ -194,7 +198,7 @@ def test_a_missing_column_is_told_with_the_headers_found(contract: Contract, tmp
     header = ["STT", *PLAIN, *GROUPED[1:], *AFTER]
     path = book(tmp_path / "truong_hoc_20250905.xlsx", [school(1)], header=header)
     with pytest.raises(KhoError) as refused:
-        parse(contract, "xlsx", path)
+        opened(contract, path)
     assert (refused.value.code, refused.value.where["column"]) == ("schema_drift", "Số lớp")
     assert "DanhSachTruong" in refused.value.vi and "Số học sinh" in refused.value.vi
     assert "Hoa Sen" not in str(refused.value)
@@ -204,19 +208,6 @@ def test_what_is_no_workbook(contract: Contract, tmp_path: Path) -> None:
     path = tmp_path / "truong_hoc_20250905.xlsx"
     path.write_bytes(b"hello")
     with pytest.raises(KhoError) as refused:
-        parse(contract, "xlsx", path)
+        opened(contract, path)
     assert refused.value.code == "file_format"
     assert refused.value.__context__ is None
-
-
-def test_delivery_is_the_workbook_itself(contract: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder, "SETTLE", 0.0)
-    path = book(tmp_path / "truong_hoc_20250905.xlsx", [school(1)])
-    env = {"KHO_SOURCE_EDUCATION": str(tmp_path)}
-    (delivery,) = open_source(contract, None, env)
-    assert (delivery.encoding, delivery.as_of.date()) == ("xlsx", date(2025, 9, 5))
-    assert b"".join(delivery.chunks) == path.read_bytes()
-    assert delivery.columns == parse(contract, "xlsx", path)[0]
-    assert test_source(contract, env)[-1].endswith("trang DanhSachTruong, 1 dòng dữ liệu")
-    delivery.done()
-    assert not path.exists()
