@@ -14,7 +14,7 @@ import pytest
 
 from orchestration.contracts import Contract, assets_root, load
 from orchestration.errors import KhoError, Transient
-from orchestration.sources import Delivery, folder, open_source, test_source
+from orchestration.sources import Delivery, open_source, places, test_source
 
 HEADER = "ward_code,ward,district_code,district,province_code"
 ROWS = "07201,Phường Thọ Xương,213,Thành phố Bắc Giang,24\n"
@@ -27,7 +27,7 @@ def contract() -> Contract:
 
 @pytest.fixture
 def drop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(folder, "SETTLE", 0.0)
+    monkeypatch.setattr(places, "SETTLE", 0.0)
     return tmp_path
 
 
@@ -97,9 +97,15 @@ def test_a_bad_file_does_not_hold_up_the_good_ones(contract: Contract, drop: Pat
 
 
 def test_another_encoding_is_told(contract: Contract, drop: Path) -> None:
-    put(drop, "units_e0_20250201.csv", b"\xff\xfew\0")
+    put(drop, "units_e0_20250201.csv", HEADER.encode() + b",t\xbbnh\n")
     error = refusal(contract, drop)
     assert (error.code, error.where["row"]) == ("encoding", 1)
+
+
+def test_unicode_text_of_office_programs_is_read(contract: Contract, drop: Path) -> None:
+    put(drop, "units_e0_20250201.csv", f"{HEADER},tỉnh\n{ROWS}".encode("utf-16"))
+    (delivery,) = deliveries(contract, drop)
+    assert (delivery.columns[0], delivery.extra) == ("ward_code", ("tỉnh",))
 
 
 @pytest.mark.parametrize("row", [b"\xff\xfe\n", b"a\0b\n"], ids=["latin", "nul"])
@@ -119,7 +125,7 @@ def test_a_file_without_header(contract: Contract, drop: Path, content: str) -> 
 def test_a_file_still_being_written_waits(contract: Contract, drop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(drop, "units_e0_20250101.csv.part", HEADER)
     growing = put(drop, "units_e0_20250201.csv", f"{HEADER}\n")
-    monkeypatch.setattr(folder.time, "sleep", lambda _: growing.write_text(f"{HEADER}\n{ROWS}", encoding="utf-8"))
+    monkeypatch.setattr(places.time, "sleep", lambda _: growing.write_text(f"{HEADER}\n{ROWS}", encoding="utf-8"))
     assert list(deliveries(contract, drop)) == []
 
 
