@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import io
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,12 @@ LOCAL = ZoneInfo(SOURCE_TIME_ZONE)
 ROW = "_row"  # first column of parsed streams: row of the sheet, or line of the kept records
 
 
+class Seen(str):
+    """A line of a probe that tells that the columns were there to be compared with the contract, and are as it says."""
+
+    __slots__ = ()
+
+
 def nothing() -> None:
     """For sources that need no word after the receipt."""
 
@@ -31,16 +38,20 @@ def nothing() -> None:
 class Delivery:
     """What one source hands over at one time for one dataset. Consume `chunks` first, then `keys`, then call `done`.
 
-    encoding: csv (original bytes, first line is the header: COPY with FORMAT csv, HEADER true), binary (COPY binary),
-    xlsx or json (bytes to keep; `parse` turns them into COPY text).
+    encoding: csv (original bytes, first line is the header: COPY with FORMAT csv, HEADER true, once decoded from
+    `charset`, fields apart by `delimiter`), binary (COPY binary), any other: a format that `parse` turns into COPY text.
     columns: contract column of every column of the COPY stream, in its order; None where the stream has a column that
-    the contract does not have. For xlsx and json `parse` says it.
+    the contract does not have. Where `parse` is needed, it says it.
     extra: names of source columns the contract does not have, complete once `chunks` is consumed: the Nones of
     `columns` in their order, or, where `columns` has no None, columns that were left in the source.
     sha256: hex digest of all chunks where known beforehand; should they differ after all, their end raises Transient.
     cursor_after: the cursor to store with the receipt; call it once `chunks` is consumed.
     keys: COPY stream of the key columns of all rows of the source, binary or CSV like `chunks`, but without header.
     done: tell the source that the receipt is committed.
+    partial: some rows only, although the contract promises all: nothing is deleted by it.
+    channel: which of the contract's sources it came from.
+    parts: values of the contract's partition column that its files' names tell.
+    source_types: type of each source column as the source itself names it, where it has types.
     """
 
     name: str
@@ -53,6 +64,12 @@ class Delivery:
     cursor_after: Callable[[], str | None] = lambda: None
     keys: Iterable[bytes] | None = None
     done: Callable[[], None] = nothing
+    charset: str = "utf-8"
+    delimiter: str = ","
+    partial: bool = False
+    channel: str = "source"
+    source_types: Mapping[str, str] = field(default_factory=dict)
+    parts: tuple[str, ...] = ()
 
 
 def expand(text: str, env: Mapping[str, str]) -> str:
@@ -92,16 +109,20 @@ def match_headers(
 
 def refuse_drift(contract: Contract, columns: Sequence[str | None], found: Sequence[str], name: str) -> None:
     """KhoError `schema_drift` when a contract column is not exactly once among `columns`; `found` are the headers."""
-    missing = [column.source_name for column in contract.columns if column.name not in columns]
+    missing = [column.source_name for column in contract.columns if column.name not in columns and not column.optional]
     twice = [column.source_name for column in contract.columns if columns.count(column.name) > 1]
     if not missing and not twice:
         return
+    unknown = [text for text, column in zip(found, columns, strict=True) if column is None and text.strip()]
+    renamed = [(name, text) for name in missing if (text := _like(name, unknown)) is not None]
     parts_vi = [f"thiếu cột {', '.join(missing)}"] * bool(missing) + [f"cột {', '.join(twice)} có hai lần"] * bool(
         twice
     )
     parts_en = [f"missing columns {', '.join(missing)}"] * bool(missing) + [f"columns twice {', '.join(twice)}"] * bool(
         twice
     )
+    parts_vi += [f"có lẽ {name} đã đổi tên thành {text}: nếu đúng, thêm vào kho.headers" for name, text in renamed]
+    parts_en += [f"perhaps {name} is now called {text}: if so, add it to kho.headers" for name, text in renamed]
     headers = ", ".join(" ".join(text.split()) for text in found if text.strip()) or "-"
     raise KhoError(
         "schema_drift",
@@ -109,6 +130,20 @@ def refuse_drift(contract: Contract, columns: Sequence[str | None], found: Seque
         f"{name}: {'; '.join(parts_en)}. Headers found: {headers}",
         {"file": name, "column": ", ".join(missing or twice), "rule": "schema_drift"},
     )
+
+
+def _like(name: str, unknown: Sequence[str]) -> str | None:
+    """The header that a missing column may have now: alike but for marks, spaces and underscores, or nearly so."""
+    import difflib
+
+    plain = {_plain(text): " ".join(text.split()) for text in unknown}
+    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
+    return plain[close[0]] if close else None
+
+
+def _plain(text: str) -> str:
+    bare = unicodedata.normalize("NFD", fold(text).replace("đ", "d"))
+    return re.sub(r"[\W_]", "", "".join(c for c in bare if not unicodedata.combining(c)))
 
 
 def copy_columns(contract: Contract, extra: Sequence[str]) -> tuple[str, ...]:

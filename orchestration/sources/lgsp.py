@@ -1,75 +1,83 @@
-"""National services behind the LGSP gateway: JSON records, page by page, changes since a moment.
+"""Services behind the LGSP gateway: JSON records, page by page, changes since a moment or everything.
 
-Purpose: hand over every record changed since the cursor, exactly as received, one per line, and read the kept lines
-into text for COPY. Belongs here: paging that loses nothing while the data move, and the reading of records.
-Stays out: HTTP, tokens and retries (`lgsp_client`), any judgement on a value.
+Purpose: hand over every record changed since the cursor, or every record there is, exactly as received, one per line.
+Belongs here: paging by moment, which loses nothing while the data move. Stays out: paging by number (`pages`), HTTP,
+tokens and retries (`wire`), the reading of kept lines (`jsonl`), any judgement on a value.
 
 Paging. The service orders records by moment of change, and a record that changes moves to the end: with plain page
 numbers every such move shifts another record over a page border, and it is never seen. So the next page is asked for by
 moment instead of by number: the window starts again at the last moment seen, and what was already received there is
 skipped. Page numbers are used only within one moment that fills more than a page; such a window is read again until it
-brings nothing new.
+brings nothing new. Where the contract names no moment, all pages are read by number.
 """
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
-from typing import Any
+from datetime import datetime, timedelta
+from hashlib import blake2b
+from typing import IO, Any
 
-from orchestration.contracts.columns import fold
 from orchestration.contracts.model import Contract
-from orchestration.errors import KhoError, Transient
-from orchestration.sources.delivery import LOCAL, Delivery, copy_columns, copy_text, header_index, joined
+from orchestration.errors import KhoError
+from orchestration.sources.delivery import LOCAL, Delivery, Seen, joined
 from orchestration.sources.lgsp_client import Client
+from orchestration.sources.pages import RESTARTS, Page, Pages, extra_fields, key_of, refuse_missing, restless, spooled
 
 BEGINNING = "19000101000000"  # `tuNgay` of a first load
 MOMENT = "%Y%m%d%H%M%S"
-RESTARTS = 5  # times one window is read again before the data are called too restless
+#: A moment further ahead of our clock is a mistake: as a cursor it would hide all that really changes until then.
+AHEAD = timedelta(days=366)
 
 
 def open_lgsp(contract: Contract, cursor: str | None, env: Mapping[str, str]) -> Iterator[Delivery]:
-    """One delivery of encoding json (NDJSON). The cursor is the greatest moment of change seen, yyyyMMddHHmmss."""
+    """One delivery of encoding json (NDJSON): the records changed since the cursor, or all where the contract has none.
+
+    The cursor is the greatest moment of change seen, yyyyMMddHHmmss.
+    """
     with Client(contract.source, env) as client:
-        feed = _Feed(contract, client, cursor)
-        delivery = Delivery(
-            name=client.path,
-            as_of=datetime.now(LOCAL),
-            encoding="json",
-            chunks=(),
-            columns=copy_columns(contract, ()),
-            cursor_after=lambda: feed.latest,
-        )
+        delivery = Delivery(client.path, datetime.now(LOCAL), "json", (), ())
+        if contract.cursor_column is None:
+            delivery.chunks = spooled(lambda out: _everything(contract, client, delivery, out))
+        else:
+            feed = _Feed(contract, client, cursor)
 
-        def records() -> Iterator[bytes]:
-            yield from joined(f"{line}\n".encode("utf-8", "replace") for line in feed.lines())
-            delivery.extra = feed.extra()
+            def records() -> Iterator[bytes]:
+                yield from joined(feed.lines())
+                delivery.extra = extra_fields(contract, feed.fields)
 
-        delivery.chunks = records()
+            delivery.chunks, delivery.cursor_after = records(), lambda: feed.latest
         yield delivery
 
 
 def probe_lgsp(contract: Contract, env: Mapping[str, str]) -> list[str]:
+    """Log in, ask for one record and compare its fields with the contract."""
     with Client(contract.source, env) as client:
-        page = client.page(BEGINNING, 1, 1)
+        page = client.page(BEGINNING if contract.cursor_column else None, 1, 1)
         lines = [f"Cổng {contract.source.location}: đăng nhập được", f"{client.path}: {page.total} bản ghi"]
         if page.records:
-            index = header_index(contract)
-            found = {index.get(fold(name)) for name in page.records[0]}
-            missing = [column.source_name for column in contract.columns if column.name not in found]
-            if missing:
-                raise KhoError(
-                    "schema_drift",
-                    f"{client.path}: thiếu trường {', '.join(missing)}",
-                    f"{client.path}: missing fields {', '.join(missing)}",
-                    {"file": client.path, "column": ", ".join(missing), "rule": "schema_drift"},
-                )
-            lines.append(f"Đủ {len(contract.columns)} trường của hợp đồng")
+            refuse_missing(contract, tuple(page.records[0]), client.path)
+            lines.append(Seen(f"Đủ {len(contract.columns)} trường của hợp đồng"))
         return lines
+
+
+def _everything(contract: Contract, client: Client, delivery: Delivery, out: IO[bytes]) -> None:
+    """All records of all pages as lines."""
+    fields: set[str] = set()
+
+    def take(page: Page) -> None:
+        fields.update(*page.records)
+        out.writelines(page.lines)
+
+    def forget() -> None:
+        out.seek(0)
+        out.truncate()
+
+    Pages(lambda number, size: client.page(None, number, size), client.size, key_of(contract), client.path).read(
+        take, forget
+    )
+    delivery.extra = extra_fields(contract, fields)
 
 
 @dataclass
@@ -81,49 +89,48 @@ class _Feed:
     cursor: str | None
     latest: str | None = None
     fields: set[str] = field(default_factory=set)
+    horizon: str = ""
 
     def __post_init__(self) -> None:
         self.latest = self.cursor
+        self.horizon = (datetime.now(LOCAL) + AHEAD).strftime(MOMENT)
         name = self.contract.cursor_column or ""
         self.moment_field = self.contract.column(name).source_name
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[bytes]:
+        """The lines of the records, those of a page together."""
         since = self._start()
-        known: Counter[tuple[str, str]] = Counter()  # (moment, record) of this window already handed over
+        known: dict[tuple[str, bytes], int] = {}  # (moment, hash) of this window already handed over
         handed, announced, restarts = 0, 0, 0
         while True:
             window = _Window(since)
-            for records, total in self._pages(window):
-                announced = announced or total
-                for record in records:
-                    window.seen[record] += 1
-                    if window.seen[record] > known[record]:
-                        known[record] += 1
-                        window.fresh += 1
-                        handed += 1
-                        moment, line = record
-                        self._remember(moment)
-                        yield line
+            for records, page in self._pages(window):
+                announced = announced or page.total
+                fresh, seen = [], window.seen
+                for record, line in zip(records, page.lines, strict=True):
+                    seen[record] = times = seen.get(record, 0) + 1
+                    if times > known.get(record, 0):
+                        known[record] = times
+                        fresh.append(line)
+                        self._remember(record[0])
+                window.fresh += len(fresh)
+                handed += len(fresh)
+                yield b"".join(fresh)
             unsettled = window.pages > 1 and window.fresh > 0
             if window.incomplete or unsettled:
                 restarts += 1
                 if restarts > RESTARTS:
-                    raise self._restless()
+                    raise restless(self.client.path)
                 continue
             if window.next_since is None:
                 break
             since, restarts = window.next_since, 0
             # Only what lies at the new start, or has no moment, can come again.
-            known = Counter({record: n for record, n in known.items() if not record[0] or record[0] >= since})
+            known = {record: n for record, n in known.items() if not record[0] or record[0] >= since}
         if handed < announced:
-            raise self._restless()
+            raise restless(self.client.path)
 
-    def extra(self) -> tuple[str, ...]:
-        """Fields the contract does not have."""
-        index = header_index(self.contract)
-        return tuple(sorted(name for name in self.fields if fold(name) not in index))
-
-    def _pages(self, window: _Window) -> Iterator[tuple[list[tuple[str, str]], int]]:
+    def _pages(self, window: _Window) -> Iterator[tuple[list[tuple[str, bytes]], Page]]:
         """The pages of one window, until it is complete or a later moment is reached, which the window remembers."""
         received = 0
         while True:
@@ -134,12 +141,12 @@ class _Feed:
             if window.incomplete or not page.records:
                 return
             received += len(page.records)
-            records = []
-            for record in page.records:
-                self.fields.update(record)
-                line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-                records.append((self._moment(record), line))
-            yield records, page.total
+            self.fields.update(*page.records)
+            records = [
+                (self._moment(record), blake2b(line, digest_size=16).digest())
+                for record, line in zip(page.records, page.lines, strict=True)
+            ]
+            yield records, page
             if received >= page.total:
                 return
             moments = [moment for moment, _ in records if moment]
@@ -162,10 +169,10 @@ class _Feed:
     def _moment(self, record: Mapping[str, Any]) -> str:
         """The moment of change of a record, "" when it is not one: such a record is handed on but moves no cursor."""
         value = record.get(self.moment_field)
-        if not isinstance(value, str) or len(value) != 14 or not value.isdigit():
+        if not isinstance(value, str) or len(value) != 14 or not value.isdecimal() or value > self.horizon:
             return ""
         try:
-            datetime.strptime(value, MOMENT)
+            datetime.fromisoformat(f"{value[:8]}T{value[8:]}")  # forty times as fast as strptime
         except ValueError:
             return ""
         return value
@@ -173,14 +180,6 @@ class _Feed:
     def _remember(self, moment: str) -> None:
         if moment and (self.latest is None or moment > self.latest):
             self.latest = moment
-
-    def _restless(self) -> Transient:
-        return Transient(
-            "count",
-            f"{self.client.path}: số bản ghi nhận được không khớp tổng số hệ thống báo",
-            f"{self.client.path}: the records received do not add up to the total the service tells",
-            {"file": self.client.path, "rule": "count"},
-        )
 
 
 @dataclass
@@ -193,64 +192,4 @@ class _Window:
     total: int | None = None
     incomplete: bool = False
     next_since: str | None = None
-    seen: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-
-def parse_records(contract: Contract, path: Path) -> tuple[tuple[str, ...], Iterator[bytes]]:
-    """(`_row`, the contract columns and the fields it does not have, CSV text).
-
-    A field that a record lacks is empty, so that the required rule tells it. KhoError `file_format` with the line.
-    """
-    fields: dict[str, None] = {}
-    for record in _records(path):
-        fields.update(dict.fromkeys(record))
-    index = header_index(contract)
-    extra = [name for name in fields if fold(name) not in index]
-    positions = {column.name: n for n, column in enumerate(contract.columns, 1)}
-    targets = {name: positions[index[fold(name)]] for name in fields if fold(name) in index}
-    targets.update((name, n) for n, name in enumerate(extra, 1 + len(contract.columns)))
-    return copy_columns(contract, extra), copy_text(
-        _rows(contract, path, targets, 1 + len(contract.columns) + len(extra))
-    )
-
-
-def _rows(contract: Contract, path: Path, targets: Mapping[str, int], width: int) -> Iterator[list[str]]:
-    booleans = {n for n, column in enumerate(contract.columns, 1) if column.format == "True/False"}
-    for number, record in enumerate(_records(path), 1):
-        row = [str(number)] + [""] * (width - 1)
-        for name, value in record.items():
-            position = targets[name]
-            row[position] = value.strip() if isinstance(value, str) else _text(value, position in booleans)
-        yield row
-
-
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """The kept records; numbers stay the text they were."""
-    decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
-    with path.open(encoding="utf-8", newline="\n") as stream:
-        for number, line in enumerate(stream, 1):
-            yield _record(decode, line, path, number)
-
-
-def _record(decode: Any, line: str, path: Path, number: int) -> dict[str, Any]:
-    record = None
-    try:
-        record = decode(line)
-    except ValueError:
-        record = None
-    if not isinstance(record, dict):
-        raise KhoError(
-            "file_format",
-            f"{path.name}: dòng {number} không phải một bản ghi JSON",
-            f"{path.name}: line {number} is not a JSON record",
-            {"file": path.name, "row": number},
-        )
-    return record
-
-
-def _text(value: Any, is_true_false: bool) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value) if is_true_false else str(value).lower()
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    seen: dict[tuple[str, bytes], int] = field(default_factory=dict)

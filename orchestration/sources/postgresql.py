@@ -25,7 +25,7 @@ from sqlalchemy import types
 
 from orchestration.contracts.model import SOURCE_TIME_ZONE, Column, Contract
 from orchestration.errors import KhoError, pg_error
-from orchestration.sources.delivery import LOCAL, Delivery, expand, joined
+from orchestration.sources.delivery import LOCAL, Delivery, Seen, expand, joined
 
 CONNECT_TIMEOUT = 10  # seconds
 # A fixed session, so that text forms (cursor, CSV) do not depend on the settings of the agency's server.
@@ -67,7 +67,7 @@ def probe_postgresql(contract: Contract, env: Mapping[str, str]) -> list[str]:
     more = f"; cột ngoài hợp đồng: {', '.join(table.extra)}" if table.extra else ""
     return [
         f"Cơ sở dữ liệu {contract.source.location}: kết nối được",
-        f"Bảng {table.relation}: đọc được, đủ {len(contract.columns)} cột, truyền dạng {form}{more}",
+        Seen(f"Bảng {table.relation}: đọc được, đủ {len(contract.columns)} cột, truyền dạng {form}{more}"),
     ]
 
 
@@ -105,6 +105,7 @@ def _delivery(contract: Contract, cursor: str | None, table: _Table, connection:
         cursor_after=lambda: latest,
         # A full load says itself which keys exist.
         keys=stream(keys, sql.SQL(""), "false") if contract.deletions == "key_check" and cursor is not None else None,
+        source_types={name: str(kind) for name, kind in table.types.items()},
     )
 
 
@@ -190,7 +191,7 @@ def _inspect(contract: Contract, url: str) -> _Table:
     except (sqlalchemy.exc.ArgumentError, ValueError):  # the latter for a port that is no number
         failure = _bad_url(contract)
     except (sqlalchemy.exc.DBAPIError, psycopg.Error) as exc:
-        failure = pg_error(exc, relation)
+        failure = _unreachable(exc, contract)
     if failure is not None:
         raise failure
     if missing_table:
@@ -230,7 +231,7 @@ def _connect(contract: Contract, url: str) -> psycopg.Connection[Any]:
     except psycopg.ProgrammingError:
         failure = _bad_url(contract)
     except psycopg.Error as exc:
-        failure = pg_error(exc, contract.source.options["table"])
+        failure = _unreachable(exc, contract)
     raise failure
 
 
@@ -281,6 +282,19 @@ def _expect(result: pq.abc.PGresult, status: pq.ExecStatus, connection: psycopg.
 
 def _name(relation: str) -> sql.Identifier:
     return sql.Identifier(*relation.split(".", 1))
+
+
+def _unreachable(error: Exception, contract: Contract) -> KhoError:
+    """What stands in the way of a session. A refused login has no SQLSTATE here; only its message tells it from a lost connection."""
+    original = getattr(error, "orig", None) or error
+    message = str(original) if getattr(original, "pgconn", None) is not None else ""
+    if not re.search(
+        r"password authentication failed|no password supplied|no pg_hba\.conf entry|role .* does not exist", message
+    ):
+        return pg_error(error, contract.source.options["table"])
+    location = contract.source.location
+    vi, en = f"{location}: đăng nhập cơ sở dữ liệu bị từ chối", f"{location}: the database refused the login"
+    return KhoError("login_refused", vi, en, {"variable": location})
 
 
 def _bad_url(contract: Contract) -> KhoError:
