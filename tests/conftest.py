@@ -61,7 +61,7 @@ def _empty(home: Path) -> None:
                 perform setval('kho.delivery_id', 1, false), setval('quarantine.quarantine_id', 1, false);
             end $$"""
         )
-    for name in ("deliveries", "anchors", "reports", "portal"):
+    for name in ("deliveries", "keys", "anchors", "reports", "portal"):
         shutil.rmtree(home / name, ignore_errors=True)
 
 

@@ -1,6 +1,6 @@
 """Exchange with national systems: what is owed, what was sent, and whether both sides agree.
 
-In the order the data walks: a declaration (`obligation`, `declaration`, `calendar`), messages stored before they are sent (`outbox`,
+In the order the data walks: a declaration (`obligation`, `declaration`), messages stored before they are sent (`outbox`,
 exchange_plan.sql), the sender (`run`), the wire (`gateway`), the comparison (`reconcile`), and how it all stands (`states`).
 """
 

@@ -14,8 +14,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from orchestration import calendar
 from orchestration.errors import KhoError
-from orchestration.exchange import calendar
 
 #: How a value is written in a message -> types of the released column that may be written so.
 FORMATS: Mapping[str, tuple[str, ...]] = {

@@ -4,7 +4,8 @@ Belongs here: keeping bytes, typed split, duplicates, the guard against shrinkin
 Stays out: how an agency is reached (`sources`) and what the rows mean (dbt).
 """
 
-from orchestration.landing.attempt import confirm, land_dataset
+from orchestration.landing.again import confirm, retry
+from orchestration.landing.attempt import land_dataset
 from orchestration.landing.land import Receipt, land
 
-__all__ = ["Receipt", "confirm", "land", "land_dataset"]
+__all__ = ["Receipt", "confirm", "land", "land_dataset", "retry"]

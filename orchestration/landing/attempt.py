@@ -1,20 +1,32 @@
-"""Attempts: asking a source and landing what it has, or applying a delivery that waited; each attempt is recorded.
+"""Attempts: asking a source and landing what it has; each attempt is recorded.
 
-Belongs here: the loop over deliveries and the record of what came of it, failures included. Stays out: landing one (`land`).
+Belongs here: the loop over deliveries and the record of what came of it, failures included. Stays out: landing one (`land`),
+landing kept bytes once more (`again`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime
+from pathlib import Path
+from traceback import walk_tb
+from types import TracebackType
+from typing import Self, TypeVar
+
+import psycopg
 
 from orchestration import settings
 from orchestration.contracts import Contract
-from orchestration.errors import KhoError
-from orchestration.landing.keep import blocks, keys_beside
+from orchestration.contracts.code_lists import load_lists
+from orchestration.contracts.model import Source
+from orchestration.errors import KhoError, pg_error, together
+from orchestration.landing.code_lists import put_in
 from orchestration.landing.land import Receipt, land
-from orchestration.sources import kept_delivery, open_source
+from orchestration.landing.state import read_state
+from orchestration.sources import open_source
 from orchestration.warehouse import connect, refuse_synthetic_outside
+
+Found = TypeVar("Found")
 
 
 def land_dataset(contract: Contract, *, night: date, env: Mapping[str, str]) -> list[Receipt]:
@@ -25,64 +37,131 @@ def land_dataset(contract: Contract, *, night: date, env: Mapping[str, str]) -> 
     """
     refuse_synthetic_outside()
     receipts: list[Receipt] = []
+    failures: list[KhoError] = []
+    with _Books() as books:
+        books.run(lambda connection: put_in(connection, load_lists()))
+        for source in contract.sources:
+            failure = _land_channel(contract, source, night, env, receipts, books)
+            if failure is not None:
+                failures.append(failure)
+    if failures:
+        raise together(failures)
+    return receipts
+
+
+def _land_channel(
+    contract: Contract, source: Source, night: date, env: Mapping[str, str], receipts: list[Receipt], books: _Books
+) -> KhoError | None:
+    """Land what one of the contract's sources has; its failure stops no other source, and is returned.
+
+    What follows a delivery that is not in raw builds upon it, so its reader is asked no further in this run; only files stand alone.
+    """
     started = settings.now()
+    landed = 0
     failure: KhoError
     try:
-        with connect("loader") as connection:
-            row = connection.execute("select cursor from kho.dataset where dataset = %s", (contract.id,)).fetchone()
-        for delivery in open_source(contract, row[0] if row else None, env):
-            receipts.append(land(contract, delivery, night=night))
-            _record(contract, night, started, receipts[-1].outcome, receipts[-1], None)
+        cursor = books.run(lambda connection: read_state(connection, contract.id, source.name)).cursor
+        for delivery in open_source(contract.through(source), cursor, env):
+            # Only the first source says what is not there any more.
+            delivery.partial = delivery.partial or source is not contract.source
+            receipts.append(land(contract.through(source), delivery, night=night))
+            landed += 1
+            _record(books, contract, source.name, night, started, receipts[-1].outcome, receipts[-1], None)
             started = settings.now()
-        if not receipts:
-            _record(contract, night, started, "nothing", None, None)
-        return receipts
+            if receipts[-1].outcome in ("waiting", "refused") and source.kind != "files":
+                break
+        if not landed:
+            _record(books, contract, source.name, night, started, "nothing", None, None)
+        return None
     except KhoError as error:
         failure = error
-    _record(contract, night, started, "failed", None, failure)
-    raise failure
+    except Exception as error:  # noqa: BLE001  # whatever it is, the attempt is on record, and the next source is asked
+        failure = _unforeseen(contract, source, error)
+    _record(books, contract, source.name, night, started, "failed", None, failure)
+    return failure
+
+
+def _unforeseen(contract: Contract, source: Source, error: Exception) -> KhoError:
+    """An error that nobody has given words to, by its type and place alone: its text may quote a row."""
+    if isinstance(error, psycopg.Error):
+        return pg_error(error, relation="kho.channel")
+    name = type(error).__name__
+    *_, (frame, line) = walk_tb(error.__traceback__)
+    place = Path(frame.f_code.co_filename).name
+    return KhoError(
+        "reader",
+        vi=f"{contract.id}, kênh {source.name}: lỗi ngoài dự kiến {name} ({place}:{line})",
+        en=f"{contract.id}, channel {source.name}: unforeseen error {name} ({place}:{line})",
+        where={"rule": name, "file": place, "row": line},
+    )
+
+
+class _Books:
+    """The connection on which cursors are read and attempts recorded, opened once: opening one costs as much as many queries."""
+
+    def __init__(self) -> None:
+        self._connection: psycopg.Connection | None = None
+
+    def run(self, work: Callable[[psycopg.Connection], Found]) -> Found:
+        """What `work` returns, its transaction committed. A connection that was lost while rows were landed is opened again."""
+        if self._connection is not None:
+            try:
+                return self._try(self._connection, work)
+            except psycopg.OperationalError:
+                self.close()
+        self._connection = connect("loader")
+        return self._try(self._connection, work)
+
+    def _try(self, connection: psycopg.Connection, work: Callable[[psycopg.Connection], Found]) -> Found:
+        try:
+            found = work(connection)
+            connection.commit()
+        except BaseException:
+            self.close()
+            raise
+        return found
+
+    def close(self) -> None:
+        """Let go of the connection; an open transaction is rolled back."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def _record(
-    contract: Contract, night: date, started: datetime, outcome: str, receipt: Receipt | None, failure: KhoError | None
+    books: _Books,
+    contract: Contract,
+    channel: str,
+    night: date,
+    started: datetime,
+    outcome: str,
+    receipt: Receipt | None,
+    failure: KhoError | None,
 ) -> None:
     vi = failure.vi if failure else receipt.reason_vi if receipt else ""
     en = failure.en if failure else receipt.reason_en if receipt else ""
-    with connect("loader") as connection:
-        connection.execute(
-            """insert into kho.attempt (dataset, agency, subject, night, started_at, outcome, delivery_id, error_code, error_vi, error_en)
-               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
-            (contract.id, contract.agency, contract.subject, night, started, outcome, receipt.delivery_id if receipt else None,
-             failure.code if failure else None, vi or None, en or None),
-        )  # fmt: skip
+    values = (
+        contract.id, channel, contract.agency, contract.subject, night, started, outcome, receipt.delivery_id if receipt else None,
+        failure.code if failure else None, vi or None, en or None,
+    )  # fmt: skip
+    books.run(
+        lambda connection: connection.execute(
+            """insert into kho.attempt (dataset, channel, agency, subject, night, started_at, outcome, delivery_id, error_code, error_vi, error_en)
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)""",
+            values,
+        )
+    )
 
 
-def confirm(contract: Contract, delivery_id: int, *, by: str, night: date) -> Receipt:
-    """Apply a delivery that waits, from its kept bytes, in the name of the person who answers for it."""
-    with connect("loader") as connection:
-        row = connection.execute(
-            "select outcome, kept_path, encoding, source_name, as_of, exists (select from kho.delivery d where d.dataset = w.dataset and d.outcome = 'applied'"
-            " and d.delivery_id > w.delivery_id) from kho.delivery w where delivery_id = %s and dataset = %s",
-            (delivery_id, contract.id),
-        ).fetchone()
-    if row is None or row[0] != "waiting" or row[5]:
-        raise KhoError(
-            "not_waiting",
-            vi=f"lần giao {delivery_id} của {contract.id} không chờ xác nhận",
-            en=f"delivery {delivery_id} of {contract.id} is not waiting",
-        )
-    path = settings.home() / row[1]
-    if not path.exists():
-        raise KhoError(
-            "bytes_gone",
-            vi=f"lần giao {delivery_id} của {contract.id}: dữ liệu gốc không còn được lưu, hãy giao lại",
-            en=f"delivery {delivery_id} of {contract.id}: its bytes are no longer kept, have it delivered again",
-            where={"file": row[1]},
-        )
-    delivery = kept_delivery(contract, path, encoding=row[2], name=row[3], as_of=row[4])
-    if keys_beside(path).exists():
-        delivery.keys = blocks(keys_beside(path))
-    started = settings.now()
-    receipt = land(contract, delivery, night=night, confirms=delivery_id, confirmed_by=by)
-    _record(contract, night, started, receipt.outcome, receipt, None)  # the dataset waits no longer
-    return receipt
+def record_receipt(contract: Contract, channel: str, night: date, started: datetime, receipt: Receipt) -> None:
+    """Record an attempt that a person made and that ended with a receipt."""
+    with _Books() as books:
+        _record(books, contract, channel, night, started, receipt.outcome, receipt, None)

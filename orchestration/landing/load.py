@@ -2,41 +2,45 @@
 
 Two ways with one result. The clean way copies straight into typed columns and checks all rules in one scan; most deliveries end
 there. Whatever is not clean takes the general way: copied as text, split into good rows and quarantine, duplicates settled.
-Belongs here: COPY, split, duplicates, quarantine rows. Stays out: the delta against raw, the receipt (`land`).
+Belongs here: COPY, split. Stays out: rows of one key (`duplicates`), what is written of bad rows (`set_aside`), the delta against raw, the receipt (`land`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 
 import psycopg
 from psycopg import sql
 
 from orchestration.contracts import Column, Contract
 from orchestration.errors import KhoError
+from orchestration.landing import duplicates, set_aside
 from orchestration.landing import rules as contract_rules
 from orchestration.landing.rules import Rule
+from orchestration.landing.set_aside import Standing
 
 Sql = sql.Composable
 #: Contract column of each column of a COPY stream; None where the contract has none.
 Columns = tuple[str | None, ...]
-#: Rows are numbered as people see them: the header of a CSV file is row 1.
-_HEADER_ROWS = {"csv": 1, "binary": 0, "xlsx": 0, "json": 0}
 #: SQLSTATEs of COPY for bytes that are no character of the encoding, the byte 0 included.
 _NOT_UTF8 = ("22021", "22P05")
 
 
 @dataclass(slots=True)
 class Loaded:
-    """What came of the bytes: the table of good rows and the counts (rows). received = accepted + quarantined + duplicates."""
+    """What came of the bytes, in rows: received = accepted + quarantined + duplicates; `noted` are among the accepted.
 
-    table: str
+    `keyless`: quarantined rows without a usable key. `scratch`: tables to drop when all is done.
+    """
+
     received: int = 0
     quarantined: int = 0
     duplicates: int = 0
     keyless: int = 0
+    noted: int = 0
     scratch: list[str] = field(default_factory=list)
 
     @property
@@ -49,7 +53,7 @@ class NotClean(Exception):
 
 
 class Loader:
-    """Loads one delivery in the caller's transaction. `open_stream` yields COPY bytes from the start, each time it is called."""
+    """Loads one delivery in the caller's transaction. `delimiter` is that of CSV text; `unchecked` gathers rules that could not be checked."""
 
     def __init__(
         self,
@@ -60,6 +64,9 @@ class Loader:
         name: str,
         *,
         synthetic: bool,
+        delimiter: str = ",",
+        as_of: date | None = None,
+        parts: Sequence[str] = (),
     ) -> None:
         self.connection = connection
         self.contract = contract
@@ -67,7 +74,14 @@ class Loader:
         self.encoding = encoding
         self.name = name
         self.synthetic = synthetic
+        self.delimiter = "\t" if delimiter == "tab" else delimiter
+        self.as_of = as_of
+        self.parts = list(parts)
+        self.unchecked: list[str] = []
+        self.ready = contract_rules.ready_references(connection, contract)
         self.stem = contract.table
+        # A date without a format is year first, whatever the server would guess: 05/03/2026 is refused, not turned round.
+        connection.execute("set local datestyle = 'ISO, YMD'")
 
     # -- names and small helpers ------------------------------------------------------------------------------------------
 
@@ -90,20 +104,28 @@ class Loader:
     def _key(self) -> Sql:
         return self._columns(self.contract.key)
 
-    def _rules(self, *, as_text: bool, value_of: Callable[[Column], Sql] = contract_rules.kept_name) -> list[Rule]:
-        return contract_rules.rules(self.contract, as_text=as_text, synthetic=self.synthetic, value_of=value_of)
+    def _rules(
+        self, *, as_text: bool, value_of: Callable[[Column], Sql] = contract_rules.kept_name, sure: bool = False
+    ) -> list[Rule]:
+        return contract_rules.rules(
+            self.contract, as_text=as_text, synthetic=self.synthetic, value_of=value_of, as_of=self.as_of, ready=self.ready,
+            unchecked=self.unchecked, sure=sure, parts=self.parts,
+        )  # fmt: skip
 
     # -- the clean way ----------------------------------------------------------------------------------------------------
 
     def can_be_clean(self, columns: Columns) -> bool:
         """Whether the delivery's text is also PostgreSQL's: every column there, none unknown, none with a format of its own."""
-        plain = all(column.format is None and column.default is None for column in self.contract.columns)
+        plain = self.contract.tombstone is None and not any(
+            column.format not in (None, "partial_date") or column.default is not None or column.missing
+            for column in self.contract.columns
+        )
         return self.encoding in ("csv", "binary") and plain and set(columns) == {c.name for c in self.contract.columns}
 
-    def clean(self, target: Sql, columns: Columns, stream: Iterable[bytes], *, as_raw: bool) -> int:
+    def clean(self, target: Sql, columns: Columns, stream: Iterable[bytes], *, as_raw: bool) -> Loaded:
         """COPY into `target` with the contract's types and check every rule in one scan; the key becomes its index.
 
-        `as_raw` makes it a raw table at once (a first load). Returns the rows received; raises NotClean.
+        `as_raw` makes it a raw table at once (a first load). Raises NotClean.
         """
         technical = sql.SQL(", _delivery bigint not null default {}, _deleted boolean not null default false").format(
             sql.Literal(self.delivery_id)
@@ -113,14 +135,30 @@ class Loader:
             columns=sql.SQL(", ").join(sql.SQL("{} " + c.pg_type).format(sql.Identifier(c.name)) for c in self.contract.columns),
             technical=technical if as_raw else sql.SQL(""),
         )  # fmt: skip
-        received = self._copy(target, [str(name) for name in columns], stream, NotClean)
-        breaches: list[Sql] = [rule.broken for rule in self._rules(as_text=False, value_of=contract_rules.raw_name)]
+        loaded = Loaded(received=self._copy(target, [str(name) for name in columns], stream, NotClean))
+        rules = self._rules(as_text=False, value_of=contract_rules.raw_name)
+        breaches: list[Sql] = [rule.broken for rule in rules if not rule.note]
         breaches += contract_rules.uncanonical(self.contract)
         if self.count("select count(*) from {target} i where {breaches}", target=target, breaches=_any(breaches)):
             raise NotClean
         if not self._unique(target):
             raise NotClean
-        return received
+        notes = [rule.broken for rule in rules if rule.note]
+        if notes:
+            loaded.scratch += ["noted", "n"]
+            standing = Standing(
+                target, [str(n) for n in columns], (), sql.SQL(""), contract_rules.raw_name, as_text=False
+            )
+            self.run(
+                "create unlogged table {noted} as select i.ctid as row_id, false as conflict from {target} i where {notes}",
+                noted=self.scratch("noted"), target=target, notes=_any(notes),
+            )  # fmt: skip
+            self._note(loaded, rules, standing)
+        return loaded
+
+    def _note(self, loaded: Loaded, rules: list[Rule], standing: Standing) -> None:
+        """Write down what is wrong with the rows of the scratch table `noted`, which stay in."""
+        loaded.noted += set_aside.note(self, rules, standing, self.scratch("noted"))
 
     def _unique(self, target: Sql) -> bool:
         """Make the key the table's primary key; False when it is not unique."""
@@ -137,9 +175,10 @@ class Loader:
         how = (
             "format binary"
             if self.encoding == "binary"
-            else f"format csv, header {'true' if self.encoding == 'csv' else 'false'}, encoding 'UTF8'"
+            else f"format csv, header {'true' if self.encoding == 'csv' else 'false'}, encoding 'UTF8', delimiter {{}}"
         )
-        statement = sql.SQL("copy {} ({}) from stdin with (" + how + ")").format(target, self._columns(columns))  # type: ignore[arg-type]
+        options = sql.SQL(how).format(sql.Literal(self.delimiter))  # type: ignore[arg-type]
+        statement = sql.SQL("copy {} ({}) from stdin with ({})").format(target, self._columns(columns), options)
         line = None
         try:
             with self.connection.cursor() as cursor:
@@ -175,53 +214,74 @@ class Loader:
         """Split the delivery into `target` (good rows, keyed) and quarantine."""
         as_text = self.encoding != "binary"
         incoming, suspect, odd, bad = (self.scratch(name) for name in ("in", "suspect", "odd", "bad"))
-        loaded = Loaded(table="", scratch=["in", "suspect", "odd", "bad"])
+        loaded = Loaded(scratch=["in", "suspect", "odd", "bad"])
         # A column the contract does not have keeps its place.
         numbers = iter(range(len(columns)))
         stored = [name or f"_x{next(numbers)}" for name in columns]
+        lacking = [column.name for column in self.contract.columns if column.name not in columns]
         types = {"_row": "bigint"} if as_text else {c.name: c.pg_type for c in self.contract.columns}
         self.run(
             "create unlogged table {incoming} ({columns})",
             incoming=incoming,
             columns=sql.SQL(", ").join(
-                sql.SQL("{} " + types.get(name, "text")).format(sql.Identifier(name)) for name in stored
+                sql.SQL("{} " + types.get(name, "text")).format(sql.Identifier(name)) for name in (*stored, *lacking)
             ),
         )
         loaded.received = self._copy(incoming, stored, stream, None)
         # One scan sets aside the rows that may need cleaning or break a rule; all others are taken as they stand.
-        doubts = [contract_rules.odd(contract_rules.unguarded(self.contract, as_text=as_text))]
-        doubts += [
-            rule.broken
-            for rule in self._rules(as_text=as_text, value_of=lambda c: contract_rules.kept(c, False, as_text=as_text))
-        ]
+        # `case` keeps the order: what is of its type is not asked again whether it is before it is compared with a limit.
+        looked = self._rules(
+            as_text=as_text, value_of=lambda c: contract_rules.kept(c, False, as_text=as_text), sure=True
+        )
+        first = [contract_rules.odd(contract_rules.unguarded(self.contract, as_text=as_text))]
+        first += [rule.broken for rule in looked if rule.code == "type"]
         self.run(
-            "create unlogged table {suspect} as select i.ctid as row_id from {incoming} i where {doubts}", suspect=suspect, incoming=incoming,
-            doubts=_any(doubts),
+            """create unlogged table {suspect} as select i.ctid as row_id from {incoming} i
+                where case when {first} then true else {then} end""",
+            suspect=suspect, incoming=incoming, first=_any(first), then=_any([rule.broken for rule in looked if rule.code != "type"]),
         )  # fmt: skip
         rules = self._rules(as_text=as_text)
         self.run(
-            """create unlogged table {odd} as select i.ctid as row_id, ({broken}) as broken
+            """create unlogged table {odd} as select i.ctid as row_id, ({broken}) as broken, ({noted}) as noted
                  from {suspect} s join {incoming} i on i.ctid = s.row_id cross join lateral {kept} c""",
-            odd=odd, broken=_any([rule.broken for rule in rules]), suspect=suspect, incoming=incoming, kept=self._kept_row(as_text),
+            odd=odd, broken=_any([rule.broken for rule in rules if not rule.note]), noted=_any([rule.broken for rule in rules if rule.note]),
+            suspect=suspect, incoming=incoming, kept=self._kept_row(as_text),
         )  # fmt: skip
         self.run(
             "create unlogged table {bad} as select row_id, false as conflict from {odd} where broken", bad=bad, odd=odd
         )
         n_bad = self.count("select count(*) from {bad}", bad=bad)
         values = self._typed_values(as_text)
-        technical = sql.SQL(", {}::bigint as _delivery, false as _deleted").format(sql.Literal(self.delivery_id))
+        gone = self._gone(as_text)
+        technical: Sql = sql.SQL(", {}::bigint as _delivery, {} as _deleted").format(
+            sql.Literal(self.delivery_id), gone or sql.SQL("false")
+        )
+        if not as_raw:
+            technical = sql.SQL(", {} as _deleted").format(gone) if gone is not None else sql.SQL("")
         self.run(
             "create {kind} table {target} as select {values}{technical} from {incoming} i left join {odd} o on o.row_id = i.ctid where o.broken is not true",
-            kind=sql.SQL("" if as_raw else "unlogged"), target=target, values=values, technical=technical if as_raw else sql.SQL(""),
-            incoming=incoming, odd=odd,
+            kind=sql.SQL("" if as_raw else "unlogged"), target=target, values=values, technical=technical, incoming=incoming,
+            odd=odd,
         )  # fmt: skip
         if not self._unique(target):
-            loaded.scratch += ["dup", "dup_rows"]
-            n_bad += self._settle_duplicates(loaded, target, values, technical if as_raw else sql.SQL(""), as_text)
+            n_bad += duplicates.settle(self, loaded, target, values, technical)
         loaded.quarantined = n_bad
+        lateral = sql.SQL("cross join lateral {} c").format(self._kept_row(as_text))
+        standing = Standing(incoming, stored, extra, lateral, contract_rules.kept_name, as_text)
         if n_bad:
             loaded.scratch.append("q")
-            loaded.keyless = self._quarantine(rules, stored, extra)
+            loaded.keyless = set_aside.hold(self, rules, standing, bad)
+        if any(rule.note for rule in rules):
+            loaded.scratch += ["noted", "n"]
+            self.run(
+                """create unlogged table {noted} as select row_id, false as conflict from {odd} o
+                    where o.noted and not o.broken and not exists (select from {bad} b where b.row_id = o.row_id) and not ({collapsed})""",
+                noted=self.scratch("noted"), odd=odd, bad=bad, collapsed=duplicates.collapsed(self, loaded),
+            )  # fmt: skip
+            self._note(loaded, rules, standing)
+        if as_raw and duplicates.pick_lost(self, loaded):
+            # Nothing is known of the key yet: two different records under one number are more likely two things than two states of one.
+            loaded.noted += set_aside.note(self, rules, standing, self.scratch("lost"), whole=True)
         return loaded
 
     def _kept_row(self, as_text: bool) -> Sql:
@@ -231,6 +291,14 @@ class Loader:
             for column in self.contract.columns
         )
         return sql.SQL("(select {} offset 0)").format(sql.SQL(", ").join(values))
+
+    def _gone(self, as_text: bool) -> Sql | None:
+        """Condition on a good row that its source has marked it as deleted; None where the contract has no such mark."""
+        if self.contract.tombstone is None:
+            return None
+        name, values = self.contract.tombstone
+        value = self._typed_value(self.contract.column(name), as_text)
+        return sql.SQL("coalesce(({})::text = any ({}), false)").format(value, sql.Literal(list(values)))
 
     def _typed_values(self, as_text: bool) -> Sql:
         """The select list of the good rows, for incoming rows `i` left joined to the odd ones `o`."""
@@ -243,147 +311,8 @@ class Loader:
         value = contract_rules.kept(column, sql.SQL("o.row_id is not null"), as_text=as_text)
         return contract_rules.typed(column, value) if as_text else value
 
-    def _settle_duplicates(self, loaded: Loaded, target: Sql, values: Sql, technical: Sql, as_text: bool) -> int:
-        """Identical rows of a key collapse, in a cursor feed the highest cursor wins, anything else is a conflict for quarantine.
-
-        Returns the number of rows in conflict and counts the collapsed ones.
-        """
-        dup, rows, bad = self.scratch("dup"), self.scratch("dup_rows"), self.scratch("bad")
-        good = sql.SQL("{} i left join {} o on o.row_id = i.ctid where o.broken is not true").format(
-            self.scratch("in"), self.scratch("odd")
-        )
-        names = [column.name for column in self.contract.columns]
-        same_key = sql.SQL(" and ").join(
-            sql.SQL("d.{0} = t.{0}").format(sql.Identifier(name)) for name in self.contract.key
-        )
-        cursor: Sql = sql.Identifier(self.contract.cursor_column) if self.contract.cursor_column else sql.SQL("1")
-        self.run(
-            "create unlogged table {dup} as select {key} from {target} group by {key} having count(*) > 1",
-            dup=dup,
-            key=self._key,
-            target=target,
-        )
-        # Per key, among the rows of the highest cursor: `kinds` different ones; the first of them stands for all.
-        self.run(
-            """create unlogged table {rows} as
-               select {key}, row_id, top, dense_rank() over (partition by {key}, top order by image) as kind,
-                      row_number() over (partition by {key}, top order by row_id) as place
-                 from (select {key_t}, t.row_id, row({all_t})::text as image,
-                              coalesce({cursor_t} = max({cursor_t}) over (partition by {key_t}), true) as top
-                         from (select i.ctid as row_id, {values} from {good}) t
-                         join {dup} d on {same_key}) s""",
-            rows=rows, key=self._key, key_t=self._columns(self.contract.key, "t."), all_t=self._columns(names, "t."), values=values, good=good,
-            dup=dup, same_key=same_key, cursor_t=sql.SQL("t.{}").format(cursor) if self.contract.cursor_column else cursor,
-        )  # fmt: skip
-        conflict = self.run(
-            """insert into {bad} select r.row_id, true from {rows} r
-                where exists (select from {rows} k where k.top and k.kind > 1 and {same}) """,
-            bad=bad, rows=rows, same=sql.SQL(" and ").join(sql.SQL("k.{0} = r.{0}").format(sql.Identifier(name)) for name in self.contract.key),
-        ).rowcount  # fmt: skip
-        self.run("delete from {target} t using {dup} d where {same_key}", target=target, dup=dup, same_key=same_key)
-        winners = self.run(
-            """insert into {target} select {values}{technical} from {good}
-                  and i.ctid in (select row_id from {rows} where top and place = 1) and not exists (select from {bad} b where b.row_id = i.ctid)""",
-            target=target, values=values, technical=technical, good=good, rows=rows, bad=bad,
-        ).rowcount  # fmt: skip
-        total = self.count("select count(*) from {rows}", rows=rows)
-        loaded.duplicates = total - conflict - winners
-        self.run("alter table {target} add primary key ({key})", target=target, key=self._key)
-        return conflict
-
-    def _quarantine(self, rules: list[Rule], stored: list[str], extra: tuple[str, ...]) -> int:
-        """Write the bad rows and what is wrong with each; returns how many have no usable key."""
-        incoming, bad, q = self.scratch("in"), self.scratch("bad"), self.scratch("q")
-        contract = self.contract
-        number: Sql = (
-            sql.SQL("i._row")
-            if "_row" in stored
-            else sql.SQL("n.place + {}").format(sql.Literal(_HEADER_ROWS[self.encoding]))
-        )
-        order: Sql = sql.SQL("")
-        if "_row" not in stored:
-            # A table filled by one COPY is scanned in the order of the file, by one process from the start.
-            self.connection.execute(
-                "set local synchronize_seqscans = off; set local max_parallel_workers_per_gather = 0"
-            )
-            order = sql.SQL(
-                " join (select o.ctid as row_id, row_number() over () as place from {} o) n on n.row_id = b.row_id"
-            ).format(incoming)
-        key_broken = [
-            rule.broken for rule in rules if rule.column.name in contract.key and rule.code != contract_rules.SYNTHETIC
-        ]
-        usable = (
-            sql.SQL("not ({})").format(sql.SQL(" or ").join(sql.SQL("({})").format(b) for b in key_broken))
-            if key_broken
-            else sql.SQL("true")
-        )
-        as_text, kept = self.encoding != "binary", contract_rules.kept_name
-        kept_row = self._kept_row(as_text)
-        key_json = sql.SQL("jsonb_build_object({})").format(
-            sql.SQL(", ").join(
-                sql.SQL("{}, ({})::text").format(
-                    sql.Literal(name),
-                    contract_rules.typed(contract.column(name), kept(contract.column(name)))
-                    if as_text
-                    else kept(contract.column(name)),
-                )
-                for name in contract.key
-            )
-        )
-        source_names = {column.name: column.source_name for column in contract.columns}
-        pairs = [(source_names[name], name) for name in stored if name in source_names] + [
-            (title, f"_x{n}") for n, title in enumerate(extra)
-        ]
-        # jsonb_build_object takes 100 arguments at most.
-        content = sql.SQL(" || ").join(
-            sql.SQL("jsonb_build_object({})").format(
-                sql.SQL(", ").join(
-                    sql.SQL("{}, i.{}").format(sql.Literal(title), sql.Identifier(name))
-                    for title, name in pairs[start : start + 50]
-                )
-            )
-            for start in range(0, len(pairs), 50)
-        )
-        self.run(
-            """create unlogged table {q} as
-               select nextval('quarantine.quarantine_id') as quarantine_id, b.row_id, b.conflict, {number} as row_number,
-                      case when {usable} then {key_json} end as key, {content} as content
-                 from {bad} b join {incoming} i on i.ctid = b.row_id cross join lateral {kept_row} c{order}""",
-            q=q, kept_row=kept_row, number=number, usable=usable, key_json=key_json, content=content, bad=bad, incoming=incoming, order=order,
-        )  # fmt: skip
-        self.connection.execute("set local max_parallel_workers_per_gather to default")
-        self.run("analyze {q}", q=q)  # else its rows are looked up by reading all of the incoming table
-        self.run(
-            """insert into quarantine.row (quarantine_id, dataset, delivery_id, row_number, key, content)
-               select quarantine_id, {dataset}, {delivery}, row_number, key, content from {q}""",
-            q=q, dataset=sql.Literal(contract.id), delivery=sql.Literal(self.delivery_id),
-        )  # fmt: skip
-        lines = [
-            sql.SQL("({broken}, {code}, {column}, {found}, {expected}, {vi}, {en})").format(
-                broken=rule.broken, code=sql.Literal(rule.code), column=sql.Literal(rule.column.name),
-                # A personal value is in the row itself, for whoever may open it, and nowhere else.
-                found=sql.SQL("null::text") if rule.column.is_personal else sql.SQL("left(i.{}::text, 200)").format(sql.Identifier(rule.column.name)),
-                expected=sql.Literal(rule.expected), vi=sql.Literal(rule.vi), en=sql.Literal(rule.en),
-            )
-            for rule in rules
-        ]  # fmt: skip
-        key_names = ", ".join(contract.key)
-        lines.append(
-            sql.SQL("(q.conflict, 'conflict', {}, null::text, {}, {}, {})").format(
-                sql.Literal(key_names), sql.Literal("một dòng cho mỗi khóa / one row a key"),
-                sql.Literal(f"{key_names}: nhiều dòng cùng khóa nhưng khác nội dung"), sql.Literal(f"{key_names}: several different rows of one key"),
-            )
-        )  # fmt: skip
-        self.run(
-            """insert into quarantine.problem (quarantine_id, code, column_name, found, expected, message_vi, message_en)
-               select q.quarantine_id, v.code, v.column_name, v.found, v.expected, v.vi, v.en
-                 from {q} q join {incoming} i on i.ctid = q.row_id cross join lateral {kept_row} c
-                cross join lateral (values {lines}) v (broken, code, column_name, found, expected, vi, en) where v.broken""",
-            q=q, kept_row=kept_row, incoming=incoming, lines=sql.SQL(", ").join(lines),
-        )  # fmt: skip
-        return self.count("select count(*) from {q} where key is null", q=q)
-
 
 def _any(conditions: Iterable[Sql]) -> Sql:
     """True where one of the conditions is."""
-    return sql.SQL(" or ").join(sql.SQL("({})").format(condition) for condition in conditions) or sql.SQL("false")
+    each = [sql.SQL("({})").format(condition) for condition in conditions]
+    return sql.SQL(" or ").join(each) if each else sql.SQL("false")

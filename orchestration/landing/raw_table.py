@@ -13,16 +13,21 @@ from psycopg import sql
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError
 from orchestration.landing.keep import Kept
+from orchestration.landing.key_check import missing_keys
 from orchestration.landing.load import Loaded, Loader
+from orchestration.landing.returned import Answer
 from orchestration.sources import Delivery
 
 Sql = sql.Composable
+#: Rows that a part may lose whatever their share: a class of four that is three is no alarm.
+FEW = 10
 
 
 class RawTable:
     """One dataset's raw table within the transaction of a delivery.
 
-    `withheld`: deletions were withheld because a row's key was unusable; `closed`: rows that left quarantine.
+    `withheld`: deletions were withheld because a row's key was unusable; `closed`: rows that left quarantine; `parts`: values
+    of the contract's partition column of which this delivery is the whole; `older_parts`: those of which a later word is known.
     """
 
     def __init__(self, loader: Loader, delivery: Delivery, kept: Kept) -> None:
@@ -40,6 +45,9 @@ class RawTable:
         )
         self.withheld = False
         self.closed = 0
+        self.gone = 0
+        self.parts: list[str] = []
+        self.older_parts: frozenset[str] = frozenset()
 
     def count(self, query: sql.Composed) -> int:
         """The one number that `query` answers with."""
@@ -48,48 +56,163 @@ class RawTable:
         return int(row[0])
 
     def present(self) -> int:
-        """Rows that are not tombstones."""
-        return self.count(sql.SQL("select count(*) from {} where not _deleted").format(self.raw))
+        """Rows that are not tombstones, of the parts that this delivery is the whole of."""
+        parts: Sql = sql.SQL("true")
+        if self.contract.partition is not None:
+            parts = sql.SQL("{}::text = any ({})").format(
+                sql.Identifier(self.contract.partition), sql.Literal(self.parts)
+            )
+        return self.count(sql.SQL("select count(*) from {} where not _deleted and {}").format(self.raw, parts))
+
+    def shrunk(self) -> list[str]:
+        """Parts that would lose more than half of their rows, and more than a few: a file cut short, or a school closed."""
+        if self.contract.partition is None:
+            return []
+        rows = self.connection.execute(
+            sql.SQL(
+                """select {part}::text from {delta} where journal_op = 'D' group by 1 having count(*) > {few} and 2 * count(*) >
+                          (select count(*) from {raw} r where not r._deleted and r.{part}::text = (array_agg(d.{part}::text))[1]) order by 1"""
+            ).format(
+                part=sql.Identifier(self.contract.partition),
+                delta=sql.SQL("{} d").format(self.loader.scratch("delta")),
+                few=sql.Literal(FEW),
+                raw=self.raw,
+            )
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def apply(self, loaded: Loaded, guard: Callable[[int], None]) -> dict[str, int]:
         """Move the good rows into raw through the delta; returns every count of the receipt."""
-        contract, loader, run = self.contract, self.loader, self.loader.run
+        loader, run = self.loader, self.loader.run
         deleted = inserted = updated = 0
+        accepted = self.raw if self.is_first else loader.scratch("new")
+        if self.contract.partition is not None:
+            self.parts = sorted(set(self.delivery.parts) - self.older_parts)
         if self.is_first:
             self._finish_first_load()
             inserted = loaded.accepted
         else:
-            new, delta, present = loader.scratch("new"), loader.scratch("delta"), loader.scratch("present")
-            loaded.scratch += ["delta", "present"]
-            key, columns = list(contract.key), [c.name for c in contract.columns if c.name not in contract.key]
-            run(
-                "create unlogged table {delta} as select 0::bigint as journal_build, ''::text as journal_op, {columns} from {raw} where false",
-                delta=delta, columns=sql.SQL(", ").join(map(sql.Identifier, key + columns)), raw=self.raw,
-            )  # fmt: skip
-            self._present(present)
-            self.withheld = contract.deletions == "snapshot" and loaded.keyless > 0
-            whole = contract.deletions == "snapshot" and not self.withheld
-            frozen = self.connection.execute(
-                "select inserted, updated, deleted from delta.freeze(%s, %s::regclass, %s::regclass, %s::regclass, %s, %s, %s, null, false, %s::regclass)",
-                (self.loader.delivery_id, new.as_string(None), self.raw.as_string(None), delta.as_string(None), key, columns, whole,
-                 present.as_string(None) if whole else None),
-            ).fetchone()  # fmt: skip
-            assert frozen is not None
-            inserted, updated, deleted = frozen
-            if self.delivery.keys is not None:
-                deleted += self._missing_keys(new, delta, present, loaded)
-            guard(deleted)
-            self.connection.execute(
-                "select delta.apply(%s, %s::regclass, %s::regclass, %s, %s, true)",
-                (self.loader.delivery_id, delta.as_string(None), self.raw.as_string(None), key, columns),
-            )
-        self._close_quarantine(self.raw if self.is_first else loader.scratch("new"))
+            inserted, updated, deleted = self._move(loaded, guard)
+        self._close_quarantine(accepted)
+        if isinstance(self.delivery, Answer):
+            self.closed += self.delivery.settle(self.connection, self.contract, loader.delivery_id)
         for name in dict.fromkeys(loaded.scratch):
             run("drop table if exists {t}", t=loader.scratch(name))
         return {
             "received": loaded.received, "accepted": loaded.accepted, "quarantined": loaded.quarantined, "duplicates": loaded.duplicates,
-            "inserted": inserted, "updated": updated, "deleted": deleted, "unchanged": loaded.accepted - inserted - updated,
+            "noted": loaded.noted, "inserted": inserted, "updated": updated, "deleted": deleted, "unchanged": loaded.accepted - inserted - updated - self.gone,
         }  # fmt: skip
+
+    def _move(self, loaded: Loaded, guard: Callable[[int], None]) -> tuple[int, int, int]:
+        """Freeze the difference between good rows and raw, and apply it; (inserted, updated, deleted)."""
+        contract, loader = self.contract, self.loader
+        new, delta, present = loader.scratch("new"), loader.scratch("delta"), loader.scratch("present")
+        loaded.scratch += ["delta", "present", "old"]
+        key, columns = list(contract.key), [c.name for c in contract.columns if c.name not in contract.key]
+        loader.run(
+            "create unlogged table {delta} as select 0::bigint as journal_build, ''::text as journal_op, {columns} from {raw} where false",
+            delta=delta, columns=sql.SQL(", ").join(map(sql.Identifier, key + columns)), raw=self.raw,
+        )  # fmt: skip
+        self._present(present)
+        left_out = self._leave_newer(new) + self._leave_older_parts(new)
+        if left_out:
+            loaded.duplicates += left_out
+            loaded.noted -= self._drop_notes(new)
+        # Only the source that counts says what is not there any more, and only when every row says which one it is.
+        whole = contract.deletions == "snapshot" and not self.delivery.partial
+        self.withheld = whole and loaded.keyless > 0
+        whole = whole and not self.withheld
+        if whole:
+            self._keep_newer(present)
+        old = self._old(new) if whole else self.raw
+        frozen = self.connection.execute(
+            "select inserted, updated, deleted from delta.freeze(%s, %s::regclass, %s::regclass, %s::regclass, %s, %s, %s, null, false, %s::regclass)",
+            (loader.delivery_id, new.as_string(None), old.as_string(None), delta.as_string(None), key, columns, whole,
+             present.as_string(None) if whole else None),
+        ).fetchone()  # fmt: skip
+        assert frozen is not None
+        inserted, updated, deleted = frozen
+        if contract.tombstone is not None:
+            self.gone = self.count(sql.SQL("select count(*) from {} where _deleted").format(new))
+        if self.delivery.keys is not None:
+            found = missing_keys(loader, self.kept.keep_keys(self.delivery.keys), self.raw, new, delta, present)
+            loaded.scratch += ["key_texts", "keys"]
+            self.withheld = found is None
+            deleted += found or 0
+        guard(deleted)
+        self.connection.execute(
+            "select delta.apply(%s, %s::regclass, %s::regclass, %s, %s, true)",
+            (loader.delivery_id, delta.as_string(None), self.raw.as_string(None), key, columns),
+        )
+        return inserted, updated, deleted
+
+    # -- a file that is a part, a row that came another way -----------------------------------------------------------------
+
+    def _old(self, new: Sql) -> sql.Identifier:
+        """What the delivery is compared with: raw, or only the parts it speaks of (and rows that came here from another part)."""
+        if self.contract.partition is None:
+            return self.raw
+        old = self.loader.scratch("old")
+        self.loader.run(
+            """create unlogged table {old} as select * from {raw} r
+                where r.{part}::text = any ({parts}) or exists (select from {new} n where {same})""",
+            old=old, raw=self.raw, part=sql.Identifier(self.contract.partition), parts=sql.Literal(self.parts), new=new,
+            same=self._same("n", "r"),
+        )  # fmt: skip
+        return old
+
+    def _same(self, left: str, right: str) -> Sql:
+        """Condition that two aliases have one key."""
+        return sql.SQL(" and ").join(
+            sql.SQL("{}.{} = {}.{}").format(
+                sql.Identifier(left), sql.Identifier(k), sql.Identifier(right), sql.Identifier(k)
+            )
+            for k in self.contract.key
+        )
+
+    def _newer(self) -> Sql:
+        """Deliveries of other channels whose rows are of a later time than this delivery's."""
+        return sql.SQL(
+            "select delivery_id from kho.delivery where dataset = {} and outcome = 'applied' and channel <> {} and as_of > {}"
+        ).format(sql.Literal(self.contract.id), sql.Literal(self.delivery.channel), sql.Literal(self.delivery.as_of))
+
+    def _leave_newer(self, new: Sql) -> int:
+        """Take out of the good rows those that raw already has from another channel, of a later time; returns how many."""
+        return self.loader.run(
+            "delete from {new} n using {raw} r where {same} and r._delivery in ({newer})",
+            new=new, raw=self.raw, same=self._same("n", "r"), newer=self._newer(),
+        ).rowcount  # fmt: skip
+
+    def _leave_older_parts(self, new: Sql) -> int:
+        """Take out of the good rows those of parts of which a later word is known; returns how many."""
+        if not self.older_parts:
+            return 0
+        return self.loader.run(
+            "delete from {new} where {part}::text = any ({older})",
+            new=new, part=sql.Identifier(str(self.contract.partition)), older=sql.Literal(sorted(self.older_parts)),
+        ).rowcount  # fmt: skip
+
+    def _drop_notes(self, new: Sql) -> int:
+        """Close this delivery's notes on rows that were left out after all; returns how many."""
+        same = sql.SQL(" and ").join(
+            sql.SQL("n.{} = (q.key ->> {})::" + self.contract.column(k).pg_type).format(
+                sql.Identifier(k), sql.Literal(k)
+            )
+            for k in self.contract.key
+        )
+        return self.loader.run(
+            """update quarantine.row q set state = 'superseded', closed_by = {id} where delivery_id = {id} and state = 'noted'
+                  and not exists (select from {new} n where {same})""",
+            id=sql.Literal(self.loader.delivery_id), new=new, same=same,
+        ).rowcount  # fmt: skip
+
+    def _keep_newer(self, present: Sql) -> None:
+        """Rows that another channel brought, of a later time, count as present."""
+        self.loader.run(
+            "insert into {present} select {key} from {raw} r where r._delivery in ({newer})",
+            present=present, key=sql.SQL(", ").join(sql.SQL("r.{}").format(sql.Identifier(k)) for k in self.contract.key), raw=self.raw,
+            newer=self._newer(),
+        )  # fmt: skip
 
     def _finish_first_load(self) -> None:
         run = self.connection.execute
@@ -124,66 +247,46 @@ class RawTable:
             for name in self.contract.key
         ]
         self.loader.run(
-            "create unlogged table {present} as select {pieces} from quarantine.row where dataset = {dataset} and delivery_id = {id} and key is not null",
+            """create unlogged table {present} as select {pieces} from quarantine.row
+                where dataset = {dataset} and delivery_id = {id} and key is not null and state = 'open'""",
             present=present, pieces=sql.SQL(", ").join(pieces), dataset=sql.Literal(self.contract.id), id=sql.Literal(self.loader.delivery_id),
         )  # fmt: skip
 
-    def _missing_keys(self, new: Sql, delta: Sql, present: Sql, loaded: Loaded) -> int:
-        """Key check of a cursor feed: what the source no longer has goes into the delta as deletions."""
-        keys = self.loader.scratch("keys")
-        loaded.scratch.append("keys")
-        types = sql.SQL(", ").join(
-            sql.SQL("{} " + self.contract.column(k).pg_type).format(sql.Identifier(k)) for k in self.contract.key
-        )
-        self.loader.run("create unlogged table {keys} ({types})", keys=keys, types=types)
-        how = "format binary" if self.delivery.encoding == "binary" else "format csv"
-        with (
-            self.connection.cursor() as cursor,
-            cursor.copy(sql.SQL("copy {} from stdin with (" + how + ")").format(keys)) as copy,
-        ):
-            for chunk in self.kept.keep_keys(self.delivery.keys or ()):
-                copy.write(chunk)
-        same = [
-            sql.SQL(" and ").join(sql.SQL(alias + ".{0} = o.{0}").format(sql.Identifier(k)) for k in self.contract.key)
-            for alias in ("k", "n", "p")
-        ]
-        names = sql.SQL(", ").join(sql.Identifier(c.name) for c in self.contract.columns)
-        return self.loader.run(
-            """insert into {delta} (journal_build, journal_op, {names}) select {id}, 'D', {names} from {raw} o where not _deleted
-                  and not exists (select from {keys} k where {k}) and not exists (select from {new} n where {n})
-                  and not exists (select from {present} p where {p})""",
-            delta=delta, names=names, id=sql.Literal(self.loader.delivery_id), raw=self.raw,
-            keys=keys, new=new, present=present, k=same[0], n=same[1], p=same[2],
-        ).rowcount  # fmt: skip
-
     def _close_quarantine(self, accepted: Sql) -> None:
-        """A quarantined row leaves when this delivery brought its key right, or brought it (or the whole dataset) again."""
-        older = sql.SQL("dataset = {} and state = 'open' and delivery_id < {}").format(
+        """A row leaves quarantine, and a note is dropped, when this delivery brought its key again (superseded where it is wrong
+        again, else resolved), or was the whole of what the row belongs to and lacks it.
+        """
+        older = sql.SQL("q.dataset = {} and q.state in ('open', 'noted') and q.delivery_id < {}").format(
             sql.Literal(self.contract.id), sql.Literal(self.loader.delivery_id)
         )
-        if not self.count(sql.SQL("select count(*) from quarantine.row where {}").format(older)):
+        if not self.count(sql.SQL("select count(*) from quarantine.row q where {}").format(older)):
             return
+        id_, close = sql.Literal(self.loader.delivery_id), self.loader.run
+        self.closed += close(
+            """update quarantine.row q set state = 'superseded', closed_by = {id} from quarantine.row n
+                where n.dataset = q.dataset and n.delivery_id = {id} and n.key = q.key and {older}""",
+            id=id_, older=older,
+        ).rowcount  # fmt: skip
         same = sql.SQL(" and ").join(
             sql.SQL("a.{} = (q.key ->> {})::" + self.contract.column(k).pg_type).format(
                 sql.Identifier(k), sql.Literal(k)
             )
             for k in self.contract.key
         )
-        self.closed += self.loader.run(
+        self.closed += close(
             "update quarantine.row q set state = 'resolved', closed_by = {id} from {accepted} a where {older} and q.key is not null and {same}",
-            id=sql.Literal(self.loader.delivery_id), accepted=accepted, older=older, same=same,
+            id=id_, accepted=accepted, older=older, same=same,
         ).rowcount  # fmt: skip
-        again = sql.SQL(
-            "exists (select from quarantine.row n where n.dataset = q.dataset and n.delivery_id = {} and n.key = q.key)"
-        )
-        everything = (
-            sql.SQL("true")
-            if self.contract.delivery == "snapshot"
-            else again.format(sql.Literal(self.loader.delivery_id))
-        )
-        self.closed += self.loader.run(
-            "update quarantine.row q set state = 'superseded', closed_by = {id} where {older} and {everything}",
-            id=sql.Literal(self.loader.delivery_id), older=older, everything=everything,
+        if self.contract.delivery != "snapshot" or self.delivery.partial:
+            return
+        of_it: Sql = sql.SQL("true")
+        if self.contract.partition is not None:
+            # A row that does not say of which part it is leaves with all parts that came with it.
+            of_it = sql.SQL(
+                "coalesce(q.part = any ({0}), (select d.parts <@ {0} from kho.delivery d where d.delivery_id = q.delivery_id))"
+            ).format(sql.Literal(self.parts))
+        self.closed += close(
+            "update quarantine.row q set state = 'superseded', closed_by = {id} where {older} and {of_it}", id=id_, older=older, of_it=of_it
         ).rowcount  # fmt: skip
 
     def evolve(self) -> None:

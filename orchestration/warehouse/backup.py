@@ -1,65 +1,43 @@
 """The warehouse in one file, and back.
 
-Belongs here: pg_dump, pg_restore, the manifest, the kept deliveries, the published versions. Stays out: verifying the
-ledger (the caller hands that in).
+Belongs here: pg_dump and pg_restore, the moment they are of, one database in the other's place, the order of it all. Stays out: the
+file, its manifest and the keys beside it (`archive`); verifying the ledger (the caller hands that in).
 
-The file is a tar: `kho.dump` (and `kho_dagster.dump`), `deliveries/…`, `portal/…`, `manifest.json` last. It holds personal data,
-so nobody but its maker may read it (mode 0600). Roles are cluster-wide and made by `sql/roles.sql`; the ledger's key
-is a secret and stays outside. A restore fills a database of its own beside the warehouse and takes its place only when
-everything has been checked.
+Roles are cluster-wide and made by `sql/roles.sql`; the ledger's key is a secret and stays outside. A restore fills a database of
+its own beside the warehouse and takes its place only when everything has been checked.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import json
 import os
 import re
 import shutil
 import subprocess
-import tarfile
 import tempfile
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from orchestration import settings
 from orchestration.errors import KhoError
-from orchestration.warehouse import connections, schema
+from orchestration.warehouse import archive, connections, schema
+from orchestration.warehouse.archive import DAGSTER_DUMP, DUMP, KEYS, Manifest
 from orchestration.warehouse.connections import connect, is_external
 
 if TYPE_CHECKING:
+    import tarfile
+
     import psycopg
-
-FORMAT = 1
-_DUMP, _DAGSTER_DUMP, _MANIFEST = "kho.dump", "kho_dagster.dump", "manifest.json"
-
-
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a backup is: `ledger_seq` and `ledger_mac` (hex) of the head at that moment, SHA-256 of every member.
-
-    `key_id` tells whether a ledger key is the one the chain was made with, without telling the key. `synthetic`: the
-    warehouse took in synthetic data.
-    """
-
-    format: int
-    created_at: str
-    server_version: int
-    pg_dump_version: int
-    schema_version: str
-    ledger_seq: int
-    ledger_mac: str
-    key_id: str
-    synthetic: bool = False
-    files: dict[str, str] = field(default_factory=dict)
 
 
 def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> Manifest:
-    """Write the backup to `target`, replacing it, and return its manifest. Nobody has to stop working meanwhile."""
-    staged = target.with_name(f".{target.name}.part")
+    """Write the backup to `target`, replacing it, and return its manifest. Nobody has to stop working meanwhile.
+
+    Where there are keys of personal deliveries, `KEYS` beside it is replaced too; KhoError when that is another warehouse's.
+    """
+    beside = target.with_name(KEYS)
+    if beside.exists():
+        archive.read_keys(beside, archive.key_id())
     files: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix=".kho-backup-", dir=target.absolute().parent) as scratch:
         dump = Path(scratch) / "dump"
@@ -76,55 +54,59 @@ def backup(target: Path, *, deliveries: bool = True, dagster: bool = False) -> M
             assert row is not None
             snapshot, schema_version, seq, mac, synthetic = row
             manifest = Manifest(
-                FORMAT,
+                archive.FORMAT,
                 settings.now().isoformat(timespec="seconds"),
                 admin.info.server_version,
                 version,
                 schema_version,
                 seq,
                 mac,
-                _key_id(),
+                archive.key_id(),
                 synthetic,
                 files,
             )
             _dump(connections.parts("admin"), dump, f"--snapshot={snapshot}")
-        try:
-            with (
-                os.fdopen(os.open(staged, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), "w+b") as stream,
-                tarfile.open(fileobj=stream, mode="w") as tar,
-            ):
-                _add(tar, dump, _DUMP, files)
-                if dagster:
-                    _dump({**connections.parts("admin"), "dbname": _dagster_database()}, dump)
-                    _add(tar, dump, _DAGSTER_DUMP, files)
-                if deliveries:
-                    _add_folder(tar, "deliveries", settings.kept_folder(), files)
-                _add_folder(tar, "portal", settings.portal_folder(), files)
-                note = Path(scratch) / _MANIFEST
-                note.write_text(json.dumps(asdict(manifest), ensure_ascii=False, indent=1), encoding="utf-8")
-                tar.add(note, _MANIFEST)
-            staged.replace(target)
-        finally:
-            staged.unlink(missing_ok=True)
+        with archive.written(target, "w") as tar:
+            archive.add(tar, dump, DUMP, files)
+            if dagster:
+                _dump({**connections.parts("admin"), "dbname": _dagster_database()}, dump)
+                archive.add(tar, dump, DAGSTER_DUMP, files)
+            if deliveries:
+                archive.add_folder(tar, "deliveries", settings.kept_folder(), files)
+            archive.add_folder(tar, "portal", settings.portal_folder(), files)
+            archive.add_manifest(tar, manifest)
+    archive.write_keys(beside)
     return manifest
 
 
-def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection, Manifest], None] | None) -> Manifest:
+def restore(
+    source: Path,
+    *,
+    replace: bool,
+    check: Callable[[psycopg.Connection, Manifest], None] | None,
+    keys: Path | None = None,
+) -> Manifest:
     """Bring a backup back and return its manifest.
+
+    `keys`: the file with the keys of personal deliveries, by default `KEYS` beside the backup where there is one. Bytes whose keys
+    are nowhere come back all the same; the caller asks which they are.
 
     `check` gets a connection of kho_release to the restored database and may refuse it.
     Synthetic data are not brought into an external warehouse.
     Without `replace` a warehouse that holds evidence is refused. The previous one is dropped once the new one stands.
     """
-    with _opened(source) as tar:
-        manifest = _verified(tar, source)
+    with archive.opened(source) as tar:
+        manifest = archive.verified(tar, source)
+        _can_restore(manifest.pg_dump_version)
+        ring = keys or source.with_name(KEYS)
+        held = archive.read_keys(ring, manifest.key_id) if keys or ring.exists() else {}
         if manifest.synthetic and is_external():
             raise KhoError(
                 connections.SYNTHETIC_OUTSIDE,
                 "bản sao lưu này là của một kho dữ liệu mô phỏng, kho ngoài (WAREHOUSE_URL) không bao giờ nhận",
                 "this is a backup of a warehouse of synthetic data, which an external one (WAREHOUSE_URL) never takes",
             )
-        if check is not None and not _has_ledger_key(manifest.key_id):
+        if check is not None and not archive.has_ledger_key(manifest.key_id):
             raise KhoError(
                 "ledger_key",
                 "khóa sổ cái ở đây không phải của bản sao lưu: hãy chép secrets/ledger.key hoặc đặt KHO_LEDGER_KEY",
@@ -139,23 +121,24 @@ def restore(source: Path, *, replace: bool, check: Callable[[psycopg.Connection,
                 "the warehouse holds data; add --yes to replace it",
             )
         restored = f"{database}_restoring"
-        with tempfile.TemporaryDirectory(prefix="kho-restore-", dir=_made(settings.home())) as scratch:
-            _fill(restored, tar, _DUMP, manifest, scratch, roles=True)
+        with tempfile.TemporaryDirectory(prefix="kho-restore-", dir=archive.made(settings.home())) as scratch:
+            _fill(restored, tar, DUMP, manifest, scratch, roles=True)
             if check is not None:
                 with connect("release", dbname=restored) as connection:
                     check(connection, manifest)
             _forget_what_was_sent(restored)
             _take_place(restored, database)
-            if _DAGSTER_DUMP in manifest.files:
+            if DAGSTER_DUMP in manifest.files:
                 history = _dagster_database()
-                _fill(f"{history}_restoring", tar, _DAGSTER_DUMP, manifest, scratch)
+                _fill(f"{history}_restoring", tar, DAGSTER_DUMP, manifest, scratch)
                 _take_place(f"{history}_restoring", history)
-        _extract(tar, "deliveries", settings.kept_folder())
-        _extract(tar, "portal", settings.portal_folder())
+        archive.extract(tar, "deliveries", settings.kept_folder())
+        archive.put_back(held, manifest)
+        archive.extract(tar, "portal", settings.portal_folder())
         for folder in settings.kept_folder().rglob("*"):
             if folder.is_dir():
                 folder.chmod(0o700)
-        _show(settings.portal_folder())
+        archive.show(settings.portal_folder())
     schema.init()
     return manifest
 
@@ -204,6 +187,14 @@ def _dump_version(server_version: int) -> int:
     return version
 
 
+def _can_restore(version: int) -> None:
+    """Refused when pg_restore is older than the pg_dump of the backup, whose dump it could not read."""
+    if _version("pg_restore") < version:
+        raise KhoError(
+            "pg_restore_old", f"cần pg_restore {version} trở lên", f"pg_restore {version} or newer is needed"
+        )
+
+
 def _dump(parts: dict[str, str], target: Path, *options: str) -> None:
     _run("pg_dump", parts, "--format=custom", f"--file={target}", *options)
 
@@ -240,111 +231,7 @@ def _dagster_database() -> str:
     return f"{database}_dagster" if is_external() else connections.DAGSTER_DATABASE
 
 
-class _Hashing:
-    """A file that is hashed while it is read."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int = -1) -> bytes:
-        block = self._file.read(size)
-        self.digest.update(block)
-        return block
-
-
-def _add(tar: tarfile.TarFile, path: Path, name: str, files: dict[str, str]) -> None:
-    with path.open("rb") as file:
-        member = tar.gettarinfo(arcname=name, fileobj=file)
-        member.uid = member.gid = 0
-        member.uname = member.gname = ""
-        member.mode = 0o600
-        hashing = _Hashing(file)
-        tar.addfile(member, hashing)  # type: ignore[arg-type]
-    files[name] = hashing.digest.hexdigest()
-
-
-def _add_folder(tar: tarfile.TarFile, name: str, folder: Path, files: dict[str, str]) -> None:
-    """Kept bytes or published versions. A file that goes meanwhile is not missed; a later one is not in the dump: bytes are swept, versions kept."""
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        if path.is_file() and path.suffix != ".part" and not any(part.startswith(".") for part in relative.parts):
-            try:
-                _add(tar, path, f"{name}/{relative}", files)
-            except FileNotFoundError:
-                continue
-
-
-def _extract(tar: tarfile.TarFile, name: str, folder: Path) -> None:
-    """The members below `name`, in place of files of the same names (a published one is read-only)."""
-    members = [member for member in tar.getmembers() if member.name.startswith(f"{name}/") and member.isfile()]
-    for member in members:
-        (folder.parent / member.name).unlink(missing_ok=True)
-    if members:
-        tar.extractall(_made(folder).parent, members, filter="data")
-
-
-def _show(portal: Path) -> None:
-    """Modes that published files have: a web server of another user reads them, and nobody writes to a version."""
-    for path in (portal, *portal.rglob("*")):
-        if path.is_dir():
-            path.chmod(0o755)
-        elif path.is_file():
-            path.chmod(0o444 if path.parent.name.isdecimal() else 0o644)
-
-
-def _key_id() -> str:
-    return hmac.new(settings.ledger_key(), b"kho.backup", hashlib.sha256).hexdigest()[:16]
-
-
 # -- restoring -----------------------------------------------------------------------------------------------------
-
-
-def _damaged(source: Path, what: str) -> KhoError:
-    where = {"file": str(source)}
-    return KhoError("backup_damaged", f"bản sao lưu hỏng: {what}", f"the backup is damaged: {what}", where)
-
-
-def _opened(source: Path) -> tarfile.TarFile:
-    try:
-        return tarfile.open(source, mode="r:")
-    except tarfile.TarError:
-        pass
-    raise _damaged(source, source.name)
-
-
-def _verified(tar: tarfile.TarFile, source: Path) -> Manifest:
-    """The manifest, once every member has been found to have the hash it names."""
-    try:
-        members = {member.name: member for member in tar.getmembers() if member.isfile()}
-        content = tar.extractfile(members[_MANIFEST])
-        assert content is not None
-        manifest = Manifest(**json.loads(content.read()))
-        wrong = sorted(members.keys() ^ {*manifest.files, _MANIFEST})
-        for name, expected in manifest.files.items():
-            file = tar.extractfile(members[name]) if name in members else None
-            if file is None or hashlib.file_digest(file, "sha256").hexdigest() != expected:  # type: ignore[arg-type]
-                wrong.append(name)
-    except (tarfile.TarError, KeyError, TypeError, ValueError):
-        wrong = [_MANIFEST]
-    if wrong:
-        raise _damaged(source, ", ".join(dict.fromkeys(wrong)))
-    if manifest.format != FORMAT:
-        raise KhoError(
-            "backup_format",
-            f"không đọc được bản sao lưu kiểu {manifest.format}",
-            f"backups of format {manifest.format} are unknown here",
-        )
-    if _version("pg_restore") < manifest.pg_dump_version:
-        wanted = manifest.pg_dump_version
-        raise KhoError("pg_restore_old", f"cần pg_restore {wanted} trở lên", f"pg_restore {wanted} or newer is needed")
-    return manifest
-
-
-def _has_ledger_key(key_id: str) -> bool:
-    """Whether the backup's ledger key is here; asking must not make a new one."""
-    there = bool(os.environ.get("KHO_LEDGER_KEY")) or (settings.home() / "secrets" / "ledger.key").exists()
-    return there and hmac.compare_digest(_key_id(), key_id)
 
 
 def _maintenance() -> psycopg.Connection:
@@ -393,8 +280,3 @@ def _take_place(restored: str, database: str) -> None:
         admin.execute(
             sql.SQL("alter database {} rename to {}").format(sql.Identifier(restored), sql.Identifier(database))
         )
-
-
-def _made(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder

@@ -21,7 +21,17 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 #: Files of functions and their grants, in the order in which they refer to each other.
-FUNCTIONS = ("ledger", "delta", "release", "history", "exchange_plan", "exchange_send", "exchange_reconcile")
+FUNCTIONS = (
+    "identifiers",
+    "ledger",
+    "tickets",
+    "delta",
+    "release",
+    "history",
+    "exchange_plan",
+    "exchange_send",
+    "exchange_reconcile",
+)
 
 
 def sql_file(name: str) -> str:
@@ -110,7 +120,9 @@ def _put_in_functions(connection: Connection) -> bool:
     connection.execute(text("set local role kho_owner"))
     old = connection.execute(
         text("""select string_agg(p.oid::regprocedure::text, ', ') from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-                 where n.nspname in ('kho', 'delta', 'release', 'exchange')""")
+                 where n.nspname in ('kho', 'delta', 'release', 'exchange', 'identifier')
+                   -- A view that uses one keeps it: it is replaced where it is.
+                   and not exists (select from pg_depend d where d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid and d.deptype = 'n')""")
     ).scalar()
     if old:
         connection.execute(text(f"drop function {old}"))

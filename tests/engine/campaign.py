@@ -23,7 +23,7 @@ from .story import Edit, Player, Step, Story, compare
 from .subjects import Image, live
 
 SUBJECT = "health"
-LANDING_STEPS = ("landing:copied", "landing:kept", "landing:before-commit", "landing:committed")
+LANDING_STEPS = ("landing:keyed", "landing:copied", "landing:kept", "landing:before-commit", "landing:committed")
 RELEASE_STEPS = {
     "build": (),
     "diff": ("diff:before-commit", "diff:committed"),

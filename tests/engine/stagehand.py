@@ -92,12 +92,16 @@ def _receive(stream: BinaryIO) -> Any:
 def serve() -> None:
     """Answer requests until standard input ends."""
     import psycopg  # noqa: F401  # imported before the fork, as is all that follows
+    import zstandard  # noqa: F401
 
     import orchestration.landing.land
     import orchestration.release.builds
     import orchestration.release.pipeline  # noqa: F401
 
     from . import subjects  # noqa: F401
+
+    for name in ("ciphers.aead", "kdf.hkdf"):
+        importlib.import_module(f"cryptography.hazmat.primitives.{name}")
 
     requests, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # nothing that a stage prints may get between the answers
@@ -149,6 +153,7 @@ def _arm(event: Event) -> list[str]:
     import psycopg
 
     landing = importlib.import_module("orchestration.landing.land")  # the package gives its name to the function
+    from orchestration.landing import keep
     from orchestration.release import builds, pipeline
     from orchestration.warehouse import connect
 
@@ -171,7 +176,7 @@ def _arm(event: Event) -> list[str]:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         senders = [sys.modules.get(f"orchestration.exchange.{name}") for name in ("run", "reconcile")]
-        for module in filter(None, (landing, builds, pipeline, sys.modules[__name__], *senders)):
+        for module in filter(None, (landing, keep, builds, pipeline, sys.modules[__name__], *senders)):
             module.step = step  # type: ignore[attr-defined]
     elif event.kind in ("lost_before", "lost_after"):
         commit = psycopg.Connection.commit
@@ -271,8 +276,15 @@ def _reconcile(obligation: Any, env: dict[str, str], full: bool) -> Any:
     return exchange.reconcile(obligation, env=env, full=full)
 
 
+def _call(function: Any, home: Path, arguments: tuple[Any, ...]) -> None:
+    """Any function of a module, in another warehouse."""
+    os.environ["KHO_HOME"] = str(home)
+    function(*arguments)
+
+
 STAGES = {
     "land": _land,
+    "call": _call,
     "build": _build,
     "diff": _diff,
     "gate": _gate,

@@ -10,6 +10,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from psycopg import sql
@@ -17,6 +18,7 @@ from psycopg import sql
 from orchestration import settings
 from orchestration.contracts import Contract
 from orchestration.landing import Receipt, confirm, land
+from orchestration.landing.keep import kept_stream
 from orchestration.sources import Delivery
 
 from .cluster import rows
@@ -256,7 +258,7 @@ class Player:
             self.cursor = parcel.newest
             self.history.append(parcel)
             self.waiting = None
-        elif counts.outcome == "waiting":
+        elif counts.outcome == "waiting" and (self.waiting is None or self.waiting[0] != delivery):
             self.waiting = (delivery, parcel)
         return counts
 
@@ -325,11 +327,11 @@ def compare(made: Contract, oracle: LandingOracle, *, orphans: bool = False) -> 
         (number, *vars(counts).values()) for number, counts in sorted(oracle.receipts.items())
     ]
     for row in receipts:
-        content = (settings.home() / row[10]).read_bytes()
+        content = b"".join(kept_stream(settings.home() / row[10]))
         assert (hashlib.sha256(content).digest(), len(content)) == (row[11], row[12])
     folder = settings.kept_folder() / made.agency / made.dataset
-    kept = {path.with_suffix("") for path in folder.iterdir()} if folder.exists() else set()
-    named = {(settings.home() / row[10]).with_suffix("") for row in receipts}
+    kept = {path.name.split(".")[0] for path in folder.iterdir()} if folder.exists() else set()
+    named = {Path(row[10]).name.split(".")[0] for row in receipts}
     assert kept >= named if orphans else kept == named
     scratch = rows(
         "select relname from pg_class where relnamespace = 'raw'::regnamespace and relname ~ '^_' and relkind = 'r'"

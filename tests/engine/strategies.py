@@ -1,7 +1,11 @@
-"""Hypothesis strategies for stories; shared by the tests and the soak."""
+"""Hypothesis strategies for stories, and a run of many examples; shared by the tests and the soak."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from .samples import blemishes
@@ -26,3 +30,22 @@ def stories(draw: st.DrawFn) -> Story:
     binary = draw(st.booleans())
     steps = draw(st.lists(STEPS, min_size=6, max_size=10))
     return Story(draw(st.booleans()), not binary and draw(st.booleans()), draw(st.booleans()), binary, (Step(), *steps))
+
+
+def examples(first: int, count: int, check: Callable[..., None], **drawn: st.SearchStrategy[Any]) -> None:
+    """`check` on `count` examples of the seed `first`; what it raises for the smallest one found that does not hold."""
+
+    @seed(first)
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    @given(**drawn)
+    def every(**given: Any) -> None:
+        check(**given)
+
+    every()

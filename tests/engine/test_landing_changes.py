@@ -13,7 +13,8 @@ from orchestration import settings
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError
 from orchestration.landing import confirm, land, land_dataset
-from orchestration.sources import folder
+from orchestration.landing.keep import kept_stream
+from orchestration.sources import places
 
 from .cluster import rows, value
 from .samples import NIGHT, START, Row, column, contract, csv_bytes, csv_delivery, text_rows
@@ -118,7 +119,7 @@ def test_an_unreadable_file_is_refused_with_its_row(made: Contract, what: str, f
     assert "bao_cao.csv" in receipt.reason_vi and f"dòng {line}" in receipt.reason_vi
     assert f"row {line}" in receipt.reason_en or f"line {line}" in receipt.reason_en
     kept, outcome = rows("select kept_path, outcome from kho.delivery order by delivery_id desc limit 1")[0]
-    assert (settings.home() / kept).read_bytes() == content and outcome == "refused"
+    assert b"".join(kept_stream(settings.home() / kept)) == content and outcome == "refused"
     # The next one is not held up.
     assert land(made, csv_delivery(made, lines(3), day=2), night=NIGHT).outcome == "applied"
 
@@ -127,7 +128,7 @@ def test_a_missing_column_is_refused_where_everyone_sees_it(
     made: Contract, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The reader refuses it, so there is no delivery: the attempt says why, and the file stays."""
-    monkeypatch.setattr(folder, "SETTLE", 0.0)
+    monkeypatch.setattr(places, "SETTLE", 0.0)
     (tmp_path / "sample_20260301.csv").write_bytes(csv_bytes(NAMES, lines(2)))
     (tmp_path / "sample_20260302.csv").write_bytes(csv_bytes(NAMES[:2], lines(2)))
     with pytest.raises(KhoError) as refused:
@@ -238,7 +239,7 @@ def test_retention_ends_the_bytes_not_the_receipt(made: Contract) -> None:
     stray.with_suffix(".part").write_bytes(b"orphan")
     rows("update kho.delivery set received_at = received_at - interval '31 days'")
     land(made, csv_delivery(made, lines(3, "v4"), day=4), night=NIGHT)
-    left = sorted(int(path.stem) for path in stray.parent.iterdir())
+    left = sorted(int(path.name.split(".")[0]) for path in stray.parent.iterdir())
     newest = value("select max(delivery_id) from kho.delivery")
     assert left == [3, newest], "the last applied bytes and this delivery's stay"
     assert value("select count(*) from kho.delivery") == 5

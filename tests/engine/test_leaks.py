@@ -1,4 +1,4 @@
-"""A marked personal value goes every way through landing, failures included: it may be found in raw, quarantine and kept bytes only."""
+"""A marked personal value goes every way through landing, failures included: it may be found in raw and quarantine only; kept bytes are encrypted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from orchestration import release
 from orchestration.errors import KhoError
 from orchestration.landing import confirm, land, land_dataset
-from orchestration.sources import Delivery, folder
+from orchestration.sources import Delivery, places
 from orchestration.warehouse import connect, embedded
 
 from .cluster import rows
@@ -93,7 +93,6 @@ def leaks(home: Path, witness: Witness, printed: str) -> list[str]:
         inside = path.relative_to(home).parts
         if (
             path.is_file()
-            and inside[0] != "deliveries"
             and (inside[0] != "postgres" or path.name == "server.log")
             and MARK.encode() in path.read_bytes()
         ):
@@ -109,7 +108,7 @@ def test_no_personal_value_leaves_landing(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    monkeypatch.setattr(folder, "SETTLE", 0.0)
+    monkeypatch.setattr(places, "SETTLE", 0.0)
     witness = Witness()
     names = tuple(c.name for c in COLUMNS)
     for broken in BROKEN.values():

@@ -28,10 +28,13 @@ DENIED = "42501"
 
 #: What a stage is there to write; all else is refused. Nobody updates or deletes evidence, and nobody truncates anything.
 MAY = {
-    ("loader", "insert"): {"kho.delivery", "kho.attempt", "kho.dataset", "quarantine.row", "quarantine.problem"},
-    ("loader", "update"): {"kho.dataset", "quarantine.row"},
+    ("loader", "insert"): {"kho.delivery", "kho.attempt", "kho.dataset", "kho.channel", "quarantine.row", "quarantine.problem"}
+    | {"kho.answer", "kho.code_list", "kho.code_value"},
+    ("loader", "update"): {"kho.dataset", "kho.channel", "quarantine.row", "kho.code_list", "kho.code_value"},
+    # Code lists are no evidence: they are made equal to what is declared.
+    ("loader", "delete"): {"kho.code_list", "kho.code_value"},
     ("gate", "insert"): {"kho.gate", "kho.gate_result", "kho.gate_failure"},
-    ("release", "insert"): {"kho.subject_night"},
+    ("release", "insert"): {"kho.subject_night", "kho.disclosure"},
     ("release", "update"): {"kho.subject_night"},
     ("exchange", "insert"): {"kho.exchange_run", "kho.reconciliation"},
     ("portal", "insert"): {"kho.portal_version", "kho.portal_dataset"},
@@ -41,7 +44,7 @@ MAY = {
 MAY_COLUMNS = {("exchange", "kho.obligation"): {"failures", "next_at", "problem_vi", "problem_en", "looked_at"}}
 #: Functions of the schemas kho, release, delta and exchange that a role may call.
 CALLS = {
-    "loader": {"kho.ledger_next", "kho.ledger_append", "delta.*"},
+    "loader": {"kho.ledger_next", "kho.ledger_append", "kho.keep_tickets", "delta.*"},
     "transform": {"release.begin", "release.declare", "release.current_build", "release.current", "release.fail"}
     | {"release.built"},
     "gate": {"kho.ledger_next", "kho.ledger_append"},

@@ -37,26 +37,39 @@ COLUMNS = [
     column("name"),
 ]
 NAMES = tuple(c.name for c in COLUMNS)
-#: Rows that belong to somebody. 0990000008 is no synthetic enterprise code, whatever a personal identifier begins with.
+#: Rows that belong to somebody. 0990000004 is no synthetic enterprise code, whatever a personal identifier begins with.
 REAL = text_rows(
     NAMES,
-    ("2300000001", "024099000111", "027099000222", "An"),
-    ("2300000002", "096099000111", None, "097099000111"),
-    ("0990000008", None, None, "99"),
+    ("2300000117", "024099000111", "027099000222", "An"),
+    ("2300000011", "096099000111", None, "097099000111"),
+    ("0990000004", None, None, "99"),
 )
 #: Row with a synthetic value -> the columns in which it stands.
 SYNTHETIC = {
-    ("2300000003", "097099000111", None, "Bình"): {"person"},
-    ("2300000004", None, "098099000111", "Chi"): {"keeper"},
-    ("2300000005", None, " 099099000111 ", "Dũng"): {"keeper"},
-    ("9900000006", None, None, "Giang"): {"firm"},
-    ("9900000007", "098099000111", "099099000111", "Hà"): {"firm", "person", "keeper"},
+    ("2300000029", "097099000111", None, "Bình"): {"person"},
+    ("2300000036", None, "098099000111", "Chi"): {"keeper"},
+    ("2300000043", None, " 099099000111 ", "Dũng"): {"keeper"},
+    ("9900000016", None, None, "Giang"): {"firm"},
+    ("9900000023", "098099000111", "099099000111", "Hà"): {"firm", "person", "keeper"},
 }
+
+
+def code_of_firm(number: int) -> str:
+    """An enterprise code with its check digit; of the nine digits of `number`, or the next ones that have a check digit."""
+    digits = str(number)
+    check = 10 - sum(w * int(d) for w, d in zip((31, 29, 23, 19, 17, 13, 7, 5, 3), digits, strict=True)) % 11
+    return f"{digits}{check}" if check < 10 else code_of_firm(number + 1000)
+
+
 ALL = [*REAL, *text_rows(NAMES, *SYNTHETIC)]
 
 
 def made(columns: list[Any] = COLUMNS, kind: str = "csv") -> Contract:
-    return contract(columns, source=Source(kind, "${KHO_SOURCE_SAMPLE}", {"glob": f"sample_*.{kind}"}))
+    if kind in ("csv", "xlsx"):
+        source = Source("files", "${KHO_SOURCE_SAMPLE}", {"format": kind, "glob": f"sample_{{date}}.{kind}"})
+    else:
+        source = Source(kind, "${KHO_SOURCE_SAMPLE}", {})
+    return contract(columns, sources=(source,))
 
 
 def file_of(path: Path, content: list[Row], kind: str) -> Path:
@@ -141,7 +154,7 @@ def test_clean_bytes_with_one_planted_value(empty: Path, monkeypatch: pytest.Mon
     one = made(plain)
     assert land(one, csv_delivery(one, real), night=NIGHT).quarantined == 0
     receipt = land(one, csv_delivery(one, planted, day=1), night=NIGHT)
-    assert problems(receipt) == {"2300000003": {("synthetic", "person", None)}}, "a personal value is not told"
+    assert problems(receipt) == {"2300000029": {("synthetic", "person", None)}}, "a personal value is not told"
     monkeypatch.setenv("KHO_SYNTHETIC", "1")
     other = made(plain)
     assert land(other, csv_delivery(other, planted), night=NIGHT).quarantined == 0
@@ -165,8 +178,8 @@ def test_the_agency_is_told_what_to_do_in_both_languages(empty: Path) -> None:
 def test_a_synthetic_key_is_a_key_all_the_same(empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was taken in with the switch stays when it is gone; other rows are deleted as ever; with it the row leaves quarantine."""
     one = made()
-    real = text_rows(NAMES, *((f"23000000{n}", None, None, "x") for n in range(10, 22)))
-    firm = [row for row in ALL if row["firm"].text == "9900000006"]
+    real = text_rows(NAMES, *((code_of_firm(230000100 + n), None, None, "x") for n in range(20)))
+    firm = [row for row in ALL if row["firm"].text == "9900000016"]
     monkeypatch.setenv("KHO_SYNTHETIC", "1")
     land(one, csv_delivery(one, [*real, *firm]), night=NIGHT)
     monkeypatch.delenv("KHO_SYNTHETIC")
@@ -247,7 +260,7 @@ def test_an_external_warehouse_refuses_synthetic_data_before_anything_is_asked_o
     external: str, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = made()
-    nine = text_rows(NAMES, *((f"23000001{n:02}", None, None, "x") for n in range(9)))
+    nine = text_rows(NAMES, *((code_of_firm(230000200 + n), None, None, "x") for n in range(9)))
     land(one, csv_delivery(one, nine), night=NIGHT)
     waiting = land(one, csv_delivery(one, nine[:2], day=1), night=NIGHT)
     assert waiting.outcome == "waiting"

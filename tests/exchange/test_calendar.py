@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orchestration.exchange.calendar import due, is_working_day
+from orchestration.calendar import due, is_working_day
 
 
 def days(first: date, last: date) -> list[date]:

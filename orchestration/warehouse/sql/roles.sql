@@ -35,6 +35,7 @@ end $$;
 create schema if not exists kho authorization kho_owner;
 create schema if not exists delta authorization kho_owner;
 create schema if not exists release authorization kho_owner;
+create schema if not exists identifier authorization kho_owner;
 create schema if not exists exchange authorization kho_owner;
 create schema if not exists journal authorization kho_owner;
 create schema if not exists analytics authorization kho_owner;
@@ -45,6 +46,7 @@ create schema if not exists staging authorization kho_transform;
 create schema if not exists intermediate authorization kho_transform;
 
 grant usage on schema kho to kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal, kho_analyst;
+grant usage on schema identifier to kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal, kho_analyst;
 grant usage on schema delta to kho_loader;
 grant usage on schema release to kho_loader, kho_transform, kho_gate, kho_release, kho_exchange, kho_portal, kho_analyst;
 grant usage on schema exchange to kho_exchange;
