@@ -1,16 +1,13 @@
-"""Contracts and sources: `kho contract …`, `kho source …`. Neither needs a warehouse.
+"""Contracts: `kho contract …`. No warehouse is needed.
 
-Belongs here: showing what is declared and what a source answers.
-Stays out: the rules (`contracts`, `exchange`) and the readers (`sources`).
+Belongs here: showing what is declared. Stays out: the rules (`contracts`, `exchange`), trying sources (`source`).
 """
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from orchestration.cli.base import Group, chosen, json_option
+from orchestration.cli.base import Group, json_option
 from orchestration.cli.output import print_json, print_table
 from orchestration.report.words import CLASSIFICATIONS, both
 
@@ -101,37 +98,3 @@ def contract_list(as_json: bool) -> None:
             for r in rows
         ],
     )
-
-
-@click.group(cls=Group, help="Nguồn dữ liệu của các cơ quan / The agencies' sources")
-def source() -> None:
-    """Sources."""
-
-
-@source.command(
-    name="test",
-    offline=True,
-    help="Thử kết nối và cột của nguồn, không nạp gì / Try connection and columns, load nothing",
-)
-@click.argument("names", nargs=-1, metavar="[AGENCY|DATASET…]")
-@json_option
-def source_test(names: tuple[str, ...], as_json: bool) -> int:
-    """Each dataset by itself; exit 1 when one does not answer as its contract says."""
-    from orchestration.contracts import load_all
-    from orchestration.errors import KhoError
-    from orchestration.sources import test_source
-
-    results = []
-    for each in chosen(load_all(), names):
-        try:
-            results.append({"dataset": each.id, "ok": True, "lines": test_source(each, os.environ)})
-        except KhoError as error:
-            results.append({"dataset": each.id, "ok": False, "lines": [f"[{error.code}] {error}"]})
-        if not as_json:
-            last = results[-1]
-            click.echo(f"{'OK ' if last['ok'] else 'LỖI'} {last['dataset']}")
-            for line in last["lines"]:  # type: ignore[attr-defined]
-                click.echo(f"    {line}")
-    if as_json:
-        print_json(results)
-    return 0 if all(result["ok"] for result in results) else 1

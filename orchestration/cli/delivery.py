@@ -1,12 +1,11 @@
-"""What came in and what was set aside: `kho delivery …`, `kho quarantine …`.
+"""What came in: `kho delivery …`.
 
-Belongs here: their lists, and confirming in a person's name. Stays out: landing.
-Personal columns are never shown, nor a value of a column that the contract no longer has.
+Belongs here: its list, and confirming or retrying in a person's name. Stays out: landing, what was set aside (`quarantine`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,66 +15,10 @@ from orchestration.cli.output import print_json, print_table
 from orchestration.errors import KhoError
 from orchestration.report.words import DELIVERY_OUTCOMES, both
 
+if TYPE_CHECKING:
+    from orchestration.contracts import Contract
+
 _DATASET = click.option("--dataset", help="Chỉ một bộ dữ liệu (agency.dataset) / One dataset only")
-
-
-@click.group(
-    cls=Group,
-    help="Khu cách ly: dòng trái hợp đồng, chờ đơn vị sửa / Rows that break their contract, waiting for the agency",
-)
-def quarantine() -> None:
-    """Quarantined rows."""
-
-
-@quarantine.command(name="list", help="Dòng nào, cột nào, sai gì / Which row, which column, what is wrong")
-@_DATASET
-@click.option(
-    "--state",
-    type=click.Choice(["open", "resolved", "superseded", "all"]),
-    default="open",
-    show_default=True,
-    help="Còn chờ, đã sửa, đã thay / Still waiting, put right, replaced",
-)
-@limit_option(50)
-@json_option
-def quarantine_list(dataset: str | None, state: str, limit: int, as_json: bool) -> None:
-    """One line per problem of a quarantined row."""
-    from orchestration.contracts import load_all
-    from orchestration.report.quarantine import problems
-
-    total, rows = problems(load_all(), dataset=dataset, state=None if state == "all" else state, limit=limit)
-    if as_json:
-        print_json(rows)
-        return
-    print_table(
-        "Khu cách ly / Quarantine",
-        [
-            "Bộ dữ liệu / Dataset",
-            "Lần giao / Delivery #",
-            "Dòng / Row #",
-            "Khóa / Key",
-            "Cột / Column",
-            "Luật / Rule",
-            "Gặp / Found",
-            "Cần / Expected",
-            "Lỗi / Message",
-        ],
-        [
-            (
-                r["dataset"],
-                str(r["delivery"]),
-                str(r["row_number"]),
-                r["key"],
-                r["column"],
-                r["rule"],
-                r["found"],
-                r["expected"],
-                f"{r['vi']} / {r['en']}",
-            )
-            for r in rows
-        ],
-        note=f"{len(rows)} / {total} lỗi / problems",
-    )
 
 
 @click.group(cls=Group, help="Lần giao dữ liệu và biên nhận / Deliveries and their receipts")
@@ -92,27 +35,33 @@ def delivery_list(dataset: str | None, waiting: bool, limit: int, as_json: bool)
     """One line per receipt."""
     from psycopg.rows import dict_row
 
+    from orchestration.contracts import load_all
+    from orchestration.landing.overtaken import OVERTAKEN
+    from orchestration.landing.retention import standing
     from orchestration.warehouse import connect
 
     with connect("release") as connection:
         rows: list[dict[str, Any]] = (
             connection.cursor(row_factory=dict_row)
             .execute(
-                """select * from (
-                   select d.delivery_id as delivery, d.dataset, d.agency, d.night, d.source_name, d.as_of,
-                          d.received_at, d.outcome, d.outcome = 'waiting' and not exists (
-                              select from kho.delivery l
-                               where l.dataset = d.dataset and l.outcome = 'applied' and l.delivery_id > d.delivery_id
-                          ) as waiting,
-                          d.received, d.accepted, d.quarantined, d.duplicates, d.inserted, d.updated, d.deleted,
-                          d.unchanged, encode(d.sha256, 'hex') as sha256, d.confirms, d.confirmed_by,
-                          d.reason_vi, d.reason_en
-                     from kho.delivery d where %(dataset)s::text is null or d.dataset = %(dataset)s) found
-                where waiting or not %(waiting)s order by delivery desc limit nullif(%(limit)s, 0)""",
+                f"""select * from (
+                   select w.delivery_id as delivery, w.dataset, w.channel, w.agency, w.night, w.source_name, w.as_of,
+                          w.received_at, w.outcome, w.outcome = 'waiting' and not {OVERTAKEN} as waiting,
+                          w.received, w.accepted, w.quarantined, w.duplicates, w.inserted, w.updated, w.deleted,
+                          w.unchanged, encode(w.sha256, 'hex') as sha256, w.confirms, w.retries, w.confirmed_by,
+                          w.reason_vi, w.reason_en, w.size_bytes, w.kept_path, exists (
+                              select from kho.channel s where s.dataset = w.dataset and s.last_delivery = w.delivery_id
+                          ) as current
+                     from kho.delivery w where %(dataset)s::text is null or w.dataset = %(dataset)s) found
+                where waiting or not %(waiting)s order by delivery desc limit nullif(%(limit)s, 0)""",  # type: ignore[arg-type]
                 {"dataset": dataset, "waiting": waiting, "limit": limit},
             )
             .fetchall()
         )
+    days = {contract.id: contract.retention_days for contract in load_all()}
+    for r in rows:
+        days_kept = days.get(r["dataset"])
+        r |= standing(r.pop("kept_path"), r["received_at"], retention_days=days_kept, is_last_applied=r["current"])
     if as_json:
         print_json(rows)
         return
@@ -131,7 +80,8 @@ def delivery_list(dataset: str | None, waiting: bool, limit: int, as_json: bool)
             "Thêm / Inserted #",
             "Sửa / Updated #",
             "Xóa / Deleted #",
-            "Xác nhận / Confirmed by",
+            "Dữ liệu gốc / Bytes kept",
+            "Người xác nhận / In the name of",
             "Lý do / Because",
         ],
         [
@@ -148,12 +98,24 @@ def delivery_list(dataset: str | None, waiting: bool, limit: int, as_json: bool)
                 r["inserted"],
                 r["updated"],
                 r["deleted"],
+                _bytes_kept(r),
                 r["confirmed_by"] or "",
                 f"{r['reason_vi']} / {r['reason_en']}" if r["reason_vi"] else "",
             )
             for r in rows
         ],
     )
+
+
+def _bytes_kept(row: dict[str, Any]) -> str:
+    """Until when the bytes of a delivery are kept, in a person's words."""
+    if not row["kept"]:
+        return "đã xóa / removed"
+    how = "đã mã hóa / encrypted" if row["encrypted"] else ""
+    until = "đang dùng / in use" if row["current"] else "không còn hợp đồng / no contract any more"
+    if row["kept_until"]:
+        until = f"đến / until {row['kept_until']:%d/%m/%Y}"
+    return f"{until}, {how}" if how else until
 
 
 @delivery.command(
@@ -164,8 +126,46 @@ def delivery_list(dataset: str | None, waiting: bool, limit: int, as_json: bool)
 @by_option
 def delivery_confirm(delivery_id: int, by: str) -> None:
     """Apply the kept bytes of a delivery that waits."""
-    from orchestration.contracts import load_all
     from orchestration.landing import confirm
+
+    contract = _contract_of(delivery_id)
+    receipt = confirm(contract, delivery_id, by=by, night=settings.now().date())
+    click.echo(
+        f"Lần giao {delivery_id} của {contract.id} đã nhận: "
+        f"{receipt.inserted} thêm, {receipt.updated} sửa, {receipt.deleted} xóa / "
+        f"delivery {delivery_id} of {contract.id} applied as {receipt.delivery_id}: "
+        f"{receipt.inserted} inserted, {receipt.updated} updated, {receipt.deleted} deleted"
+    )
+
+
+@delivery.command(
+    name="retry",
+    help="Tiếp nhận lại bytes đã giữ của một lần giao bị từ chối, sau khi đã sửa hợp đồng chẳng hạn / "
+    "Land the kept bytes of a refused delivery anew, after the contract was mended, say",
+)
+@click.argument("delivery_id", type=int, metavar="ID")
+@by_option
+def delivery_retry(delivery_id: int, by: str) -> int:
+    """Land a refused delivery again, by the ordinary rules; 3 when it is not applied this time either."""
+    from orchestration.landing import retry
+
+    contract = _contract_of(delivery_id)
+    receipt = retry(contract, delivery_id, by=by, night=settings.now().date())
+    vi, en = DELIVERY_OUTCOMES[receipt.outcome]
+    click.echo(
+        f"Lần giao {delivery_id} của {contract.id} tiếp nhận lại thành lần giao {receipt.delivery_id}, {vi}: "
+        f"{receipt.inserted} thêm, {receipt.updated} sửa, {receipt.deleted} xóa, {receipt.quarantined} cách ly / "
+        f"delivery {delivery_id} of {contract.id} landed again as {receipt.delivery_id}, {en}: "
+        f"{receipt.inserted} inserted, {receipt.updated} updated, {receipt.deleted} deleted, {receipt.quarantined} quarantined"
+    )
+    if receipt.reason_vi:
+        click.echo(f"{receipt.reason_vi} / {receipt.reason_en}", err=True)
+    return 0 if receipt.outcome == "applied" else 3
+
+
+def _contract_of(delivery_id: int) -> Contract:
+    """The contract of a delivery's dataset. KhoError `no_delivery`."""
+    from orchestration.contracts import load_all
     from orchestration.warehouse import connect
 
     with connect("release") as connection:
@@ -177,10 +177,4 @@ def delivery_confirm(delivery_id: int, by: str) -> None:
             f"không có lần giao {delivery_id} của bộ dữ liệu nào",
             f"no dataset has a delivery {delivery_id}",
         )
-    receipt = confirm(contract, delivery_id, by=by, night=settings.now().date())
-    click.echo(
-        f"Lần giao {delivery_id} của {contract.id} đã nhận: "
-        f"{receipt.inserted} thêm, {receipt.updated} sửa, {receipt.deleted} xóa / "
-        f"delivery {delivery_id} of {contract.id} applied as {receipt.delivery_id}: "
-        f"{receipt.inserted} inserted, {receipt.updated} updated, {receipt.deleted} deleted"
-    )
+    return contract

@@ -13,11 +13,13 @@ from datetime import date
 from orchestration import exchange, settings, status
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError
+from orchestration.landing.overtaken import OVERTAKEN
 from orchestration.release import ledger
 from orchestration.release.pipeline import SUBJECTS_VI
 from orchestration.report.duties import duties, outward_duties
 from orchestration.report.facts import Content, Delivered, Failing, FailingRow, Refused, Release, Subject, Waiting
 from orchestration.report.quarantine import kinds
+from orchestration.report.tickets import tickets
 from orchestration.warehouse import connect
 
 
@@ -48,6 +50,7 @@ def gather(contracts: Sequence[Contract], night: date | None) -> Content:
     sent = status.obligations() if is_newest else []
     refused = _refused() if is_newest else []
     published = status.portal() if is_newest else []
+    open_tickets = tickets(today=the_night)
     seq, mac = _head(the_night)
     return Content(
         night=the_night,
@@ -61,13 +64,27 @@ def gather(contracts: Sequence[Contract], night: date | None) -> Content:
         refused=refused,
         published=published,
         duties=duties(delivered, subjects, waiting) + outward_duties(delivered, sent, refused, published),
+        noted=_noted(the_night),
+        tickets=len(open_tickets),
+        overdue=sum(1 for ticket in open_tickets if ticket.level),
         ledger_seq=seq,
         ledger_mac=mac,
     )
 
 
+def _noted(night: date) -> int:
+    """Rows taken in with a note in deliveries up to that night, still to be mended at their source."""
+    with connect("release") as connection:
+        row = connection.execute(
+            """select count(*) from quarantine.row q join kho.delivery d using (delivery_id)
+                where q.state = 'noted' and d.night <= %s""",
+            (night,),
+        ).fetchone()
+    return int(row[0]) if row else 0
+
+
 def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
-    """One line per contract, whether it brought anything or not."""
+    """One line per contract, whether it brought anything or not; a draft that nobody was asked for is left out."""
     with connect("release") as connection:
         attempts = {
             row[0]: row[1:]
@@ -88,16 +105,17 @@ def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
         }
         waiting: dict[str, list[int]] = dict(
             connection.execute(
-                """select dataset, array_agg(delivery_id order by delivery_id) from kho.delivery w
-                    where night = %s and outcome = 'waiting' and not exists (
-                              select from kho.delivery a
-                               where a.dataset = w.dataset and a.outcome = 'applied' and a.delivery_id > w.delivery_id)
-                    group by dataset""",
-                (night,),
+                f"""select dataset, array_agg(delivery_id order by delivery_id) from kho.delivery w
+                    where outcome = 'waiting' and not {OVERTAKEN} and (night = %(night)s
+                          or delivery_id in (select delivery_id from kho.attempt a where a.night = %(night)s and a.outcome = 'waiting'))
+                    group by dataset""",  # type: ignore[arg-type]
+                {"night": night},
             ).fetchall()
         )
     found = []
     for contract in contracts:
+        if contract.status == "draft" and contract.id not in attempts:
+            continue
         outcome, reason = attempts.get(contract.id, ("none", ""))
         if outcome == "waiting" and contract.id not in waiting:
             outcome, reason = "applied", ""  # somebody has confirmed it since

@@ -142,5 +142,8 @@ class Content:
     refused: list[Refused]
     published: list[PortalState]
     duties: list[Duty]
+    noted: int
+    tickets: int
+    overdue: int
     ledger_seq: int
     ledger_mac: str

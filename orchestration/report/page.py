@@ -138,6 +138,11 @@ def tiles(content: Content) -> list[Tile]:
         Tile(str(count["blocked"]), "lĩnh vực bị chặn", "bad" if count["blocked"] else "calm"),
         Tile(vi(rows), "dòng chờ sửa", "warn" if rows else "good"),
     ]
+    if content.noted:
+        found.append(Tile(vi(content.noted), "dòng đã nhận kèm lưu ý", "calm"))
+    if content.tickets:
+        text = f"phiếu lỗi chưa đóng, {vi(content.overdue)} quá hạn" if content.overdue else "phiếu lỗi chưa đóng"
+        found.append(Tile(vi(content.tickets), text, "bad" if content.overdue else "calm"))
     if count["failed"]:
         found.insert(5, Tile(str(count["failed"]), "lĩnh vực lỗi", "bad"))
     rejected, overdue = sum(s.rejected for s in content.sent), sum(s.overdue for s in content.sent)

@@ -12,9 +12,9 @@ from datetime import date
 from typing import Any
 
 from orchestration.contracts import Contract
+from orchestration.landing.returned import HIDDEN
+from orchestration.report.quarantine_words import quality_word
 from orchestration.warehouse import connect
-
-HIDDEN = "•••"
 
 
 def open_columns(contract: Contract | None) -> set[str]:
@@ -28,28 +28,34 @@ def shown_key(key: dict[str, Any] | None, allowed: set[str]) -> dict[str, Any] |
 
 
 def problems(
-    contracts: Sequence[Contract], *, dataset: str | None, state: str | None, limit: int
+    contracts: Sequence[Contract], *, dataset: str | None, state: str | None, limit: int, agency: str | None = None
 ) -> tuple[int, list[dict[str, Any]]]:
-    """Total and at most `limit` (0: all) problems, one dict each, by dataset, delivery and row. None means any."""
+    """Total and at most `limit` (0: all) problems, one dict each, by dataset, delivery and row. None means any.
+
+    `ticket` is the one that was open while the row waited, None where there was none.
+    """
     by_id = {contract.id: contract for contract in contracts}
-    where = (
-        "(%(dataset)s::text is null or q.dataset = %(dataset)s) and (%(state)s::text is null or q.state = %(state)s)"
-    )
-    parameters = {"dataset": dataset, "state": state, "limit": limit}
+    where = """(%(dataset)s::text is null or q.dataset = %(dataset)s) and (%(state)s::text is null or q.state = %(state)s)
+               and (%(agency)s::text is null or split_part(q.dataset, '.', 1) = %(agency)s)"""
+    parameters = {"dataset": dataset, "state": state, "limit": limit, "agency": agency}
     with connect("release") as connection:
         total = connection.execute(
             f"select count(*) from quarantine.row q join quarantine.problem p using (quarantine_id) where {where}",
             parameters,
         ).fetchone()
         rows = connection.execute(
-            f"""select q.quarantine_id, q.dataset, q.delivery_id, q.row_number, q.key, q.state, p.column_name, p.code,
-                       p.found, p.expected, p.message_vi, p.message_en
+            f"""select q.quarantine_id, q.dataset, q.delivery_id, q.row_number, q.file, q.key, q.state, p.column_name, p.code,
+                       p.found, p.expected, p.message_vi, p.message_en,
+                       (select max(t.ticket) from kho.ticket t
+                         where t.dataset = q.dataset and t.column_name = coalesce(p.column_name, '') and t.rule = p.code
+                           and (t.closed_by is null or t.closed_by > q.delivery_id)
+                           and (q.closed_by is null or t.opened_by < q.closed_by))
                   from quarantine.row q join quarantine.problem p using (quarantine_id) where {where}
                  order by q.dataset, q.delivery_id, q.row_number, p.column_name, p.code limit nullif(%(limit)s, 0)""",
             parameters,
         ).fetchall()
     found = []
-    for number, of, delivery, row, key, is_in, column, rule, value, expected, vi, en in rows:
+    for number, of, delivery, row, file, key, is_in, column, rule, value, expected, vi, en, ticket in rows:
         allowed = open_columns(by_id.get(of))
         found.append(
             {
@@ -58,14 +64,17 @@ def problems(
                 "agency": of.partition(".")[0],
                 "delivery": delivery,
                 "row_number": row,
+                "file": file,
                 "key": shown_key(key, allowed),
                 "column": column,
                 "rule": rule,
+                "quality_word": quality_word(rule),
                 "found": value if column in allowed else None,
                 "expected": expected,
                 "vi": vi,
                 "en": en,
                 "state": is_in,
+                "ticket": ticket,
             }
         )
     return (int(total[0]) if total else 0), found
@@ -89,7 +98,7 @@ def kinds(contracts: Sequence[Contract], night: date, *, examples: int = 10) -> 
               from quarantine.row q
               join kho.delivery d on d.delivery_id = q.delivery_id
               left join kho.delivery c on c.delivery_id = q.closed_by
-             where d.night <= %(night)s and (q.state = 'open' or c.night > %(night)s))"""
+             where d.night <= %(night)s and q.held and (q.state = 'open' or c.night > %(night)s))"""
     with connect("release") as connection:
         totals = connection.execute(
             waiting + " select dataset, count(*) from waiting group by dataset order by dataset", {"night": night}

@@ -16,6 +16,38 @@ DATASET_STATES = {
     "waiting": ("chờ xác nhận", "waiting"),
     "refused": ("bị từ chối", "refused"),
     "never": ("chưa giao", "never delivered"),
+    "not_connected": ("chưa kết nối", "not connected"),
+}
+VOLUMES = {
+    "new": ("chưa đủ để so", "too few to compare"),
+    "normal": ("như thường lệ", "as usual"),
+    "fewer": ("ít hơn hẳn", "far fewer"),
+    "more": ("nhiều hơn hẳn", "far more"),
+    "silent": ("im lặng", "silent"),
+}
+SHARES = {
+    "none": ("không có dòng nào", "no rows"),
+    "normal": ("như thường lệ", "as usual"),
+    "jump": ("tăng vọt", "jumped"),
+    "high": ("cao", "high"),
+}
+CONNECTIONS = {
+    "connected": ("đã kết nối", "connected"),
+    "failing": ("đang lỗi", "failing"),
+    "not_connected": ("chưa kết nối", "not connected"),
+    "not_asked": ("chưa hỏi", "not asked yet"),
+}
+TRIAL_STEPS = {
+    "connection": ("Kết nối", "connection"),
+    "credentials": ("Đăng nhập", "credentials"),
+    "contract": ("Hợp đồng", "contract"),
+}
+TRIAL_STATES = {
+    "ok": ("được", "ok"),
+    "failed": ("lỗi", "failed"),
+    "not_connected": ("chưa kết nối", "not connected"),
+    "not_reached": ("chưa tới", "not reached"),
+    "not_seen": ("chưa có gì để so", "nothing there to compare"),
 }
 DELIVERY_OUTCOMES = {
     "applied": ("đã nhận", "applied"),

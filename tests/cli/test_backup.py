@@ -54,7 +54,7 @@ def test_a_backup_is_for_its_maker_only_and_holds_no_key(file: Path, province: A
         names = tar.getnames()
         manifest = json.load(tar.extractfile("manifest.json"))  # type: ignore[arg-type]
     assert names[0] == "kho.dump" and names[-1] == "manifest.json"
-    assert "deliveries/home_affairs/unit_e2/000000001.csv" in names and "kho_dagster.dump" in names
+    assert "deliveries/home_affairs/unit_e2/000000001.csv.zst" in names and "kho_dagster.dump" in names
     key = (province.home / "secrets" / "ledger.key").read_text()
     assert key.encode() not in file.read_bytes() and not any("secret" in name for name in names)
     assert manifest["ledger_seq"] == 9 and set(manifest["files"]) == set(names[:-1])
@@ -81,7 +81,7 @@ def test_restored_elsewhere_it_is_the_same_warehouse(kho: Kho, file: Path, provi
 
     assert kho("ledger", "verify", "--anchor", province.home / "anchors" / f"{province.second}.json").code == 0
     kept = elsewhere / "deliveries" / "home_affairs" / "unit_e2"
-    assert sorted(p.name for p in kept.iterdir()) == ["000000001.csv", "000000002.csv"]
+    assert sorted(p.name for p in kept.iterdir()) == ["000000001.csv.zst", "000000002.csv.zst"]
     assert kept.stat().st_mode & 0o777 == 0o700
     there = rows()
     os.environ["KHO_HOME"] = str(province.home)

@@ -116,7 +116,11 @@ def test_deliveries(kho: Kho, province: Any) -> None:
         (1, "applied", False, 0),
     ]
     assert len(rows[0]["sha256"]) == 64 and rows[0]["source_name"] == "units_e2_20251121.csv"
-    assert "units_e2_20251120.csv" in kho("delivery", "list").out
+    kept = [tuple(r[name] for name in ("kept", "current", "kept_until", "encrypted")) for r in rows]
+    assert kept[0] == (True, True, None, False) and kept[1][:2] == (True, False) and rows[1]["kept_until"] > "2025"
+    assert all(0 < r["stored_bytes"] < r["size_bytes"] for r in rows)
+    shown = kho("delivery", "list").out
+    assert "units_e2_20251120.csv" in shown and "đang dùng / in use" in shown and "đến / until" in shown
     assert "không có / none" in kho("delivery", "list", "--waiting").out
 
 
@@ -188,7 +192,7 @@ def test_source_test(kho: Kho, province: Any, monkeypatch: Any) -> None:
     monkeypatch.setenv("KHO_SOURCE_HOME_AFFAIRS", str(province.drop))
     ran = kho("source", "test", "home_affairs.unit_e2", "health", "--json")
     assert ran.code == 1
-    assert {r["dataset"]: r["ok"] for r in ran.json} == {
+    assert {r["dataset"]: r["ok"] for r in ran.json if r["status"] == "active"} == {
         "home_affairs.unit_e2": True, "health.facility": False, "health.licence": False,
     }  # fmt: skip
     assert "KHO_SOURCE_HEALTH" in kho("source", "test", "health").out

@@ -39,7 +39,8 @@ def test_starting_imports_nothing_heavy(warehouse: Path, arguments: list[str], a
 
 
 @pytest.mark.parametrize(
-    "command", [*COMMANDS, "contract list", "release diff", "delivery confirm", "ledger verify", *EXCHANGE]
+    "command",
+    [*COMMANDS, "contract list", "release diff", "delivery confirm", "delivery retry", "ledger verify", *EXCHANGE],
 )
 def test_every_help_is_in_two_languages(kho: Kho, command: str) -> None:
     if command in ("dbt", "simulate"):

@@ -1,0 +1,1 @@
+"""Tests of `kho`, and what they share: a small province, an agency's quarantine."""
