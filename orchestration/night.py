@@ -5,6 +5,7 @@ Belongs here: running jobs one after the other and watching them. Stays out: wha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import date
@@ -48,6 +49,8 @@ def run_night(night: date, *, subjects: list[str] | None = None, echo: Callable[
         for name in JOBS:
             job = definitions.resolve_job_def(name)
             selection = None
+            if name == "landing":
+                selection = _connected(job)
             if name == "warehouse" and subjects:
                 selection = [
                     key for key in job.asset_layer.selected_asset_keys if any(part in subjects for part in key.path)
@@ -67,6 +70,16 @@ def run_night(night: date, *, subjects: list[str] | None = None, echo: Callable[
             else:
                 echo(f"  … {name}: còn việc cho lần chạy sau / the rest is left to the next run")
     return result
+
+
+def _connected(job: Any) -> list[Any]:
+    """Keys of the raw assets whose source is to be asked: drafts that nobody has connected yet would only take time."""
+    from orchestration.components.agency import raw_key
+    from orchestration.contracts import load_all
+    from orchestration.sources import is_connected
+
+    silent = {raw_key(contract.id) for contract in load_all() if not is_connected(contract, os.environ)}
+    return [key for key in job.asset_layer.selected_asset_keys if key not in silent]
 
 
 def _failures(events: Iterable[Any]) -> list[str]:

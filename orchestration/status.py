@@ -5,13 +5,16 @@ Belongs here: the states everyone is shown, in `kho status`, in the report and o
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from orchestration import exchange
+from orchestration import exchange, health
 from orchestration import portal as open_data
 from orchestration.contracts import Contract
+from orchestration.health import ChannelHealth
 from orchestration.warehouse import connect
 
 
@@ -19,7 +22,9 @@ from orchestration.warehouse import connect
 class DatasetState:
     """One dataset after its last delivery. Counts are rows of that delivery; `quarantined_open` those still waiting for the agency.
 
-    state: fresh, stale (source down, or nothing good within the contract's latency), waiting (confirmation), refused, never.
+    state: fresh, stale (source down, or nothing good within the contract's latency), waiting (confirmation), refused, never,
+    not_connected (a draft whose `missing` variables nobody has set, and that never delivered). `volume` and `trend` are those of
+    the deliveries so far, rates shares of the received rows; `channels` has the whole health of each source (`health`).
     """
 
     agency: str
@@ -34,11 +39,20 @@ class DatasetState:
     inserted: int
     updated: int
     deleted: int
+    noted: int
     quarantined_open: int
     state: str
     because_vi: str
     because_en: str
     last_good_at: datetime | None
+    volume: str
+    trend: str
+    quarantine: str
+    quarantine_rate: float | None
+    tickets_open: int
+    tickets_overdue: int
+    missing: list[str]
+    channels: list[ChannelHealth]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +70,21 @@ class SubjectState:
     rows_failing: int
 
 
-def datasets(contracts: list[Contract]) -> list[DatasetState]:
-    """State of every dataset under contract, in the order of the contracts."""
+#: Counts of a delivery, as the query and DatasetState have them.
+_COUNTS = (
+    "received", "accepted", "quarantined", "duplicates", "unchanged", "inserted", "updated", "deleted", "noted",
+)  # fmt: skip
+
+
+def datasets(contracts: list[Contract], env: Mapping[str, str] | None = None) -> list[DatasetState]:
+    """State of every dataset under contract, in the order of the contracts. `env` (the process's own without it) tells which
+    drafts are connected."""
+    counts = ", ".join(f"d.{name}" for name in _COUNTS)
     with connect("release") as connection:
         rows = {
             row[0]: row[1:]
             for row in connection.execute(
-                """select s.dataset, d.delivery_id, d.received, d.accepted, d.quarantined, d.duplicates, d.unchanged, d.inserted, d.updated, d.deleted,
+                f"""select s.dataset, d.delivery_id, {counts},
                           (select count(*) from quarantine.row q where q.dataset = s.dataset and q.state = 'open'),
                           a.outcome, coalesce(a.error_vi, ''), coalesce(a.error_en, ''), f.last_good_at,
                           extract(epoch from clock_timestamp() - f.last_good_at) / 3600
@@ -70,38 +92,20 @@ def datasets(contracts: list[Contract]) -> list[DatasetState]:
                      left join kho.dataset f on f.dataset = s.dataset
                      left join kho.delivery d on d.delivery_id = f.last_delivery
                      left join lateral (select outcome, error_vi, error_en from kho.attempt a where a.dataset = s.dataset
-                                         order by attempt_id desc limit 1) a on true"""
+                                         order by attempt_id desc limit 1) a on true"""  # type: ignore[arg-type]
             ).fetchall()
         }
-    return [_dataset(contract, rows.get(contract.id)) for contract in contracts]
+    healths = health.datasets(contracts, os.environ if env is None else env)
+    nothing = (None, *[0] * len(_COUNTS), 0, None, "", "", None, None)
+    return [_dataset(contract, rows.get(contract.id, nothing), healths[contract.id]) for contract in contracts]
 
 
-def _dataset(contract: Contract, row: tuple[Any, ...] | None) -> DatasetState:
-    if row is None:
-        return DatasetState(
-            contract.agency,
-            contract.id,
-            contract.subject,
-            None,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            0,
-            "never",
-            "chưa từng giao",
-            "never delivered",
-            None,
-        )
-    delivery, *counts, still_open, outcome, vi, en, good_at, hours = row
-    received, accepted, quarantined, duplicates, unchanged, inserted, updated, deleted = (
-        int(count or 0) for count in counts
-    )
-    if outcome == "failed":
+def _dataset(contract: Contract, row: tuple[Any, ...], found: health.Health) -> DatasetState:
+    delivery, still_open, outcome, vi, en, good_at, hours = row[0], *row[1 + len(_COUNTS) :]
+    if found.missing and delivery is None:
+        state, names = "not_connected", ", ".join(found.missing)
+        vi, en = f"chưa đặt {names}", f"{names} not set"
+    elif outcome == "failed":
         state = "never" if delivery is None else "stale"
     elif outcome in ("waiting", "refused"):
         state = outcome
@@ -114,8 +118,12 @@ def _dataset(contract: Contract, row: tuple[Any, ...] | None) -> DatasetState:
     else:
         state = "fresh"
     return DatasetState(
-        contract.agency, contract.id, contract.subject, delivery, received, accepted, quarantined, duplicates, unchanged,
-        inserted, updated, deleted, int(still_open), state, vi, en, good_at,
+        agency=contract.agency, dataset=contract.id, subject=contract.subject, last_delivery=delivery,
+        **{name: int(count or 0) for name, count in zip(_COUNTS, row[1:], strict=False)},
+        quarantined_open=int(still_open), state=state, because_vi=vi, because_en=en, last_good_at=good_at,
+        volume=found.volume, trend=found.main.trend, quarantine=found.main.quarantine,
+        quarantine_rate=found.main.quarantine_rate, tickets_open=found.tickets_open, tickets_overdue=found.tickets_overdue,
+        missing=found.missing, channels=found.channels,
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ Belongs here: which assets run together. Stays out: what starts a job after anot
 import dagster as dg
 
 from orchestration import settings
+from orchestration.automation.retention import retention
 from orchestration.components.common import NIGHT_TAG
 from orchestration.components.national import RECONCILIATION_TAG
 
@@ -15,7 +16,7 @@ from orchestration.components.national import RECONCILIATION_TAG
 DRIVER_TAG = "kho/driver"
 STAGE_TAG = "kho/stage"
 
-_RAW = dg.AssetSelection.key_prefixes("raw")
+_RAW = dg.AssetSelection.key_prefixes("raw") | dg.AssetSelection.assets(retention)
 _NATIONAL = dg.AssetSelection.key_prefixes("national")
 _PORTAL = dg.AssetSelection.key_prefixes("portal")
 

@@ -7,6 +7,7 @@ one agency that is down never stops the province.
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from orchestration.components.agency import raw_key
 from orchestration.components.common import NIGHT_TAG
 from orchestration.components.national import national_key
 from orchestration.components.open_data import CATALOGUE, portal_key
+from orchestration.contracts import Source
 from orchestration.errors import KhoError, pg_error
 
 
@@ -91,11 +93,9 @@ def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     seen: dict[str, int] = json.loads(context.cursor or "{}")
     requests = []
     for contract in load_all():
-        if contract.source.kind not in ("csv", "xlsx"):
+        if contract.source.kind != "files":
             continue
-        for arrived, path in _new_files(
-            contract.source.location, contract.source.options["glob"], seen.get(contract.id, 0)
-        ):
+        for arrived, path in _new_files(contract.source, seen.get(contract.id, 0)):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
             requests.append(
@@ -107,9 +107,13 @@ def arrivals(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     return dg.SensorResult(run_requests=requests, cursor=json.dumps(seen))
 
 
-def _new_files(location: str, pattern: str, after: int) -> Iterator[tuple[int, Path]]:
-    """(arrival in ns, path) of the files of a drop folder that arrived later, in order. A folder nobody configured has none."""
-    folder = Path(os.path.expandvars(location))
+def _new_files(source: Source, after: int) -> Iterator[tuple[int, Path]]:
+    """(arrival in ns, path) of the files of a drop folder that arrived later, in order. A folder nobody configured has none.
+
+    Files on other machines are for the nightly run: to look at them every minute is not what their owners agreed to.
+    """
+    folder = Path(os.path.expandvars(source.location))
     if "$" in str(folder) or not folder.is_dir():
         return
+    pattern = re.sub(r"\{\w+\}", "*", source.options["glob"])
     yield from sorted((p.stat().st_mtime_ns, p) for p in folder.glob(pattern) if p.stat().st_mtime_ns > after)

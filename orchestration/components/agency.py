@@ -4,16 +4,21 @@ Belongs here: asset keys, what the UI tells of a contract, retries, the scaffold
 """
 
 import os
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import dagster as dg
 
+from orchestration import health
 from orchestration.components.common import failure, night_of, retry_seconds, table_schema
 from orchestration.components.scaffold import AgencyScaffolder
-from orchestration.contracts import Contract, load
+from orchestration.components.source_health import check_results, check_specs, landed_metadata, sources_text
+from orchestration.contracts import Contract, Source, load
 from orchestration.errors import KhoError
+from orchestration.sources import is_connected, missing_variables
 
 
 def raw_key(dataset: str) -> dg.AssetKey:
@@ -39,57 +44,92 @@ class Agency(dg.Component, dg.Model, dg.Resolvable):
 
 
 def landing_asset(contract: Contract, retries: int) -> dg.AssetsDefinition:
-    """The asset that takes in one dataset. Not materialised when the source had nothing: a silent source must not look fresh."""
+    """The asset that takes in one dataset, and its checks. Not materialised when the source had nothing: a silent source must not
+    look fresh. A draft whose source nobody has connected yields nothing at all. Its checks run alone without asking anybody."""
+    key = raw_key(contract.id)
 
-    @dg.asset(
-        key=raw_key(contract.id),
-        group_name=contract.agency,
-        description=f"{contract.title}. {contract.description}",
-        kinds={
-            "postgres",
-            {"postgresql": "postgres", "csv": "csv", "xlsx": "excel", "json": "json"}[contract.source.kind],
-        },
-        owners=[contract.owner_contact, f"team:{contract.agency}"],
-        tags={"kho/subject": contract.subject, "kho/classification": contract.classification},
-        freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=contract.latency_hours)),
-        metadata=contract_metadata(contract),
-        output_required=False,
-        code_version=contract.version,
-    )
-    def landed(context: dg.AssetExecutionContext) -> Any:
-        from orchestration.landing import land_dataset
-
-        problem: KhoError | None = None
-        receipts = []
-        try:
-            receipts = land_dataset(contract, night=night_of(context), env=os.environ)
-        except KhoError as error:
-            problem = error
-        if problem is not None and problem.transient and context.retry_number < retries:
-            raise dg.RetryRequested(max_retries=retries, seconds_to_wait=retry_seconds())
-        if problem is not None:
-            raise failure(problem)
-        for receipt in receipts:
-            context.log.info(
-                f"{receipt.dataset}: {receipt.outcome}, delivery {receipt.delivery_id}: received {receipt.received}, accepted {receipt.accepted}, "
-                f"quarantined {receipt.quarantined}, duplicates {receipt.duplicates}"
+    @dg.multi_asset(
+        name="__".join(key.path),
+        specs=[
+            dg.AssetSpec(
+                key,
+                group_name=contract.agency,
+                description=f"{contract.title}. {contract.description}\n\n{sources_text(contract)}",
+                kinds={"postgres", *(icon(source) for source in contract.sources)},
+                owners=[contract.owner_contact, f"team:{contract.agency}"],
+                tags={"kho/subject": contract.subject, "kho/classification": contract.classification},
+                freshness_policy=dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=contract.latency_hours)),
+                metadata=contract_metadata(contract),
+                skippable=True,
+                code_version=contract.version,
             )
-        if not receipts:
-            context.log.info(f"{contract.id}: nothing delivered")
+        ],
+        check_specs=check_specs(key),
+        can_subset=True,  # else a check that is not yielded would fail the step
+    )
+    def landed(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[Any] | dg.AssetCheckResult]:
+        if not is_connected(contract, os.environ):
+            # A draft whose source nobody has connected: not asked, not materialised, not fresh.
+            names = ", ".join(missing_variables(contract, os.environ))
+            context.log.info(f"{contract.id}: chưa kết nối / not connected: {names}")
             return
-        last = receipts[-1]
-        if last.outcome in ("waiting", "refused"):
-            raise failure(KhoError(last.outcome, vi=last.reason_vi, en=last.reason_en))
-        counts = ("received", "accepted", "quarantined", "duplicates", "inserted", "updated", "deleted", "unchanged")
-        yield dg.MaterializeResult(
-            metadata={
-                "kho/outcome": last.outcome,
-                "kho/delivery": last.delivery_id,
-                **{f"kho/{name}": sum(getattr(receipt, name) for receipt in receipts) for name in counts},
-            }
-        )
+        if key in context.selected_asset_keys:
+            yield from _land(context, contract, retries)
+        found = health.of(contract, os.environ)
+        wanted = {check.name for check in context.selected_asset_check_keys}
+        for result in check_results(key, found, health.worst_rules(contract.id)):
+            if result.check_name in wanted:
+                yield result
 
     return landed
+
+
+def _land(context: dg.AssetExecutionContext, contract: Contract, retries: int) -> Iterator[dg.MaterializeResult[Any]]:
+    """Land what the source has, as a materialisation where it had anything; a failure of the asset where it has failed."""
+    from orchestration.landing import land_dataset
+
+    problem: KhoError | None = None
+    receipts = []
+    started = monotonic()
+    try:
+        receipts = land_dataset(contract, night=night_of(context), env=os.environ)
+    except KhoError as error:
+        problem = error
+    if problem is not None and problem.transient and context.retry_number < retries:
+        raise dg.RetryRequested(max_retries=retries, seconds_to_wait=retry_seconds())
+    if problem is not None:
+        raise failure(problem)
+    for receipt in receipts:
+        context.log.info(
+            f"{receipt.dataset}: {receipt.outcome}, delivery {receipt.delivery_id}: received {receipt.received}, accepted {receipt.accepted}, "
+            f"quarantined {receipt.quarantined}, duplicates {receipt.duplicates}, noted {receipt.noted}"
+        )
+    if not receipts:
+        context.log.info(f"{contract.id}: nothing delivered")
+        return
+    last = receipts[-1]
+    if last.outcome in ("waiting", "refused"):
+        raise failure(KhoError(last.outcome, vi=last.reason_vi, en=last.reason_en))
+    metadata = landed_metadata(receipts, monotonic() - started)
+    yield dg.MaterializeResult(
+        asset_key=raw_key(contract.id),
+        metadata={"kho/outcome": last.outcome, "kho/delivery": last.delivery_id, **metadata},
+    )
+
+
+def icon(source: Source) -> str:
+    """Dagster's kind for a source, by what the data look like where they come from."""
+    if source.kind == "database":
+        return {"mssql": "sqlserver"}.get(source.options["dialect"], source.options["dialect"])
+    icons = {
+        "postgresql": "postgres",
+        "xlsx": "excel",
+        "xls": "excel",
+        "ods": "excel",
+        "xml130": "xml",
+        "xroad": "soap",
+    }
+    return icons.get(source.format, source.format)
 
 
 def contract_metadata(contract: Contract) -> dict[str, Any]:
@@ -105,7 +145,8 @@ def contract_metadata(contract: Contract) -> dict[str, Any]:
         + (" (có dữ liệu cá nhân / personal)" if contract.is_personal else ""),
         "Lịch / schedule": contract.schedule,
         "Độ tươi / freshness": f"≤ {contract.latency_hours:g} h",
-        "Cách giao / delivery": f"{contract.source.kind}, {contract.delivery}",
+        "Cách giao / delivery": contract.delivery,
+        "Nguồn / sources": dg.MetadataValue.md(sources_text(contract)),
         "Hợp đồng / contract": dg.MetadataValue.path(str(contract.path)),
         "dagster/table_name": f"raw.{contract.table}",
         "dagster/column_schema": table_schema(

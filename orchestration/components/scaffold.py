@@ -30,7 +30,7 @@ servers:
     path: ${{KHO_SOURCE_{variable}}}   # the drop folder; set the variable where Kho runs
     format: csv
     customProperties:
-      - {{property: kho.glob, value: 'example_*.csv'}}   # the as-of date as yyyyMMdd in place of *
+      - {{property: kho.glob, value: 'example_{{date}}.csv'}}   # {{date}} is the as-of date as yyyyMMdd
 schema:
   - name: example
     physicalName: {agency}__example

@@ -17,6 +17,7 @@ from orchestration.automation import jobs, sensors
 from orchestration.components.agency import landing_asset, raw_key
 from orchestration.contracts import Contract, load_all
 from orchestration.errors import KhoError, Transient
+from orchestration.health import Health
 from orchestration.landing import Receipt
 
 
@@ -111,6 +112,9 @@ def _materialise(
         return list(outcome)
 
     monkeypatch.setattr("orchestration.landing.land_dataset", land)
+    # What a warehouse would say: nothing was ever delivered (test_source_health asks a real one).
+    monkeypatch.setattr("orchestration.health.of", lambda contract, env: Health(contract.id, [], 0, 0, []))
+    monkeypatch.setattr("orchestration.health.worst_rules", lambda dataset: [])
     monkeypatch.setenv("KHO_RETRY_SECONDS", "0")
     done = dg.materialize([landing_asset(contract, 2)], instance=instance, raise_on_error=False)
     return done, len(asked)

@@ -14,6 +14,7 @@ from orchestration.automation import automation
 from orchestration.components.common import failure
 from orchestration.components.national import OUTCOME
 from orchestration.errors import KhoError
+from orchestration.landing.retention import Swept
 
 #: What became of each run of each asset, in order; the last one stands for all later runs.
 Outcomes = dict[str, list[str]]
@@ -33,6 +34,7 @@ def walk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Outcomes], tuple
             monkeypatch.setattr("orchestration.night.prepare", lambda: None)
             monkeypatch.setattr("orchestration.definitions.defs", lambda: definitions)
             monkeypatch.setattr("dagster.DagsterInstance.get", lambda: instance)
+            monkeypatch.setattr("orchestration.landing.retention.sweep_all", lambda contracts: Swept({}, ()))
             return night.run_night(date(2026, 11, 22), echo=lines.append), ran, lines
 
         yield run

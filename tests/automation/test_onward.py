@@ -311,7 +311,7 @@ def test_every_asset_is_in_the_job_of_its_stage_and_in_no_other() -> None:
         "gate",
         "release",
     }
-    assert {key.split("/")[0] for key in keys["landing"]} == {"raw"}
+    assert {key.split("/")[0] for key in keys["landing"]} == {"raw", "kho"}
 
 
 def test_both_sides_are_compared_on_sunday_at_three() -> None:
