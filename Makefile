@@ -12,7 +12,7 @@ UV := .uv/bin/uv
 endif
 RUN := $(UV) run --frozen --no-sync
 
-.PHONY: help install demo up test check bench soak clean format
+.PHONY: help install demo province up test check bench soak clean format
 
 help: ## this list
 	@echo "Kho – kho dữ liệu dùng chung tỉnh Bắc Ninh / the shared data warehouse of Bac Ninh"; echo
@@ -27,6 +27,9 @@ install: $(if $(filter .uv/bin/uv,$(UV)),.uv/bin/uv) ## the environment in .venv
 
 demo: install ## three nights of a simulated province, from empty to released (about three minutes)
 	@$(RUN) python -m simulator.demo
+
+province: install ## two nights of every agency of the simulated province, and who is told what (needs MariaDB's server)
+	@$(RUN) python -m simulator.demo --all
 
 up: install ## Dagster UI on http://127.0.0.1:3000 with its daemon; Ctrl-C stops everything
 	@$(RUN) kho up

@@ -34,6 +34,7 @@ from simulator.story.registry import Registry
 from simulator.systems.box import Systems
 from simulator.systems.plan import FaultPlan as SystemFaults
 from simulator.systems.source import Progress
+from simulator.systems.variables import variables
 from simulator.views import catalogue
 
 SEED = 24
@@ -95,6 +96,7 @@ class ProvinceInABox:
             "KHO_NATIONAL_HEALTH_SECRET": self.ministry.secret,
             "KHO_EXCHANGE_SETTLE": "0.5",
             "KHO_SYNTHETIC": "1",
+            **(variables(self.agencies.env) if self.agencies is not None else {}),
         }
 
     @property

@@ -189,7 +189,7 @@ class _Session:
         import pymysql  # type: ignore[import-untyped]  # only those who have such a server need it
 
         self._connection = pymysql.connect(
-            unix_socket=socket, user=SUPERUSER, database=database, charset="utf8mb4", local_infile=True,
+            unix_socket=socket, user=SUPERUSER, database=database, charset="utf8mb4", local_infile=True, ssl_disabled=True,
             init_command="set session sql_log_off = 1, foreign_key_checks = 0, unique_checks = 0, time_zone = '+07:00'",
         )  # fmt: skip
 

@@ -32,7 +32,7 @@ MOST_ROWS = 1_000_000  # a sheet has 1,048,576
 _CHUNK = 50_000  # rows of XML at a time
 _FLAT = r"^-?(0|[1-9]\d{0,14})(\.\d+)?$"
 _HERE = "@@here@@"
-_ROMAN = ((10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
+_ROMAN = ((100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"), (1, "I"))
 
 
 @dataclass(frozen=True)
