@@ -1,4 +1,4 @@
-"""`python -m benchmarks [name …]`: run the benchmarks named, or all of them. ROWS and ROUNDS are read from the environment."""
+"""`python -m benchmarks [name …] [--second-night]`: run the benchmarks named, or all of them. ROWS, ROUNDS and SCALE are read from the environment."""
 
 from __future__ import annotations
 
@@ -14,16 +14,23 @@ from benchmarks.measure import RESULTS, ROUNDS, ROWS, machine
 MODULES = {
     "csv": "csv_landing",
     "database": "database_landing",
+    "mysql": "mysql_landing",
+    "excel": "excel_landing",
+    "stations": "station_landing",
     "night": "night",
     "gate": "night_gate",
     "dbt": "dbt_step",
     "exchange-send": "exchange_send",
     "exchange-plan": "exchange_plan",
     "simulate": "simulate",
+    "province": "province_landing",
 }
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
+    names = [argument for argument in arguments if argument != "--second-night"]
+    if names != arguments:
+        os.environ["NIGHTS"] = "2"
     unknown = [name for name in names if name not in MODULES]
     if unknown:
         print(f"unknown: {', '.join(unknown)}; there are {', '.join(MODULES)}", file=sys.stderr)

@@ -10,17 +10,22 @@ import os
 import subprocess
 from pathlib import Path
 
-from benchmarks import parcels
+from benchmarks import ingestr, parcels
 from benchmarks.csv_landing import PARCEL_TABLE, PHASES
 from benchmarks.ground import AGENCY, FLOOR, psql, psql_command, reset, settle
-from benchmarks.measure import ROWS, Watch, result, take_turns
+from benchmarks.measure import ROWS, Contender, Watch, result, take_turns
 from orchestration.landing import land_dataset
+from orchestration.warehouse import connections
 
 
-def run(_: Path) -> None:
+def run(home: Path) -> None:
     """One benchmark."""
     parcels.make_register()
-    contenders = {"kho": ours, "psql | psql": floor}
+    contenders: dict[str, Contender] = {"kho": ours, "psql | psql": floor}
+    if ingestr.is_there():
+        address = connections.parts("admin")
+        source = f"postgresql+psycopg2://postgres:none@localhost:{address['port']}/{AGENCY}?host={address['host']}"
+        contenders["ingestr"] = ingestr.peer(home, source, "register.parcel")
     figures = take_turns(contenders)
     figures.table(f"database: {ROWS} rows of 9 columns", list(contenders))
     result("database", figures.median("kho"), figures.median("psql | psql"), 1.6)

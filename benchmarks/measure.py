@@ -7,12 +7,15 @@ Seconds depend on the machine; quote ratios. Turns alternate, so that a disturba
 from __future__ import annotations
 
 import functools
+import multiprocessing
 import os
 import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,8 +49,8 @@ class Watch:
             self.phases[name] = self.phases.get(name, 0.0) + time.perf_counter() - started
 
     @contextmanager
-    def calls(self, phases: Mapping[tuple[type, str], str]) -> Iterator[None]:
-        """Count every call of these methods as a phase: (class, method name) -> phase."""
+    def calls(self, phases: Mapping[tuple[Any, str], str]) -> Iterator[None]:
+        """Count every call of these methods as a phase: (class or module, name) -> phase."""
         originals = {place: getattr(*place) for place in phases}
 
         def timed(original: Callable[..., Any], phase: str) -> Callable[..., Any]:
@@ -113,6 +116,21 @@ def take_turns(contenders: Mapping[str, Contender], rounds: int = ROUNDS) -> Fig
         for name, contender in contenders.items():
             figures.run(name, contender)
     return figures
+
+
+def apart(function: Callable[..., Any], *args: Any) -> tuple[Any, int]:
+    """Call a function of a module in a fresh Python process, so that its memory is its own; (what it returned, peak bytes)."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        found, peak = pool.submit(_with_peak, function, args).result()
+    return found, peak
+
+
+def _with_peak(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[Any, int]:
+    found = function(*args)
+    # The kernel's high-water mark of this process alone: ru_maxrss would begin with what its parent had when it started it.
+    status = Path("/proc/self/status").read_text()
+    return found, int(status.split("VmHWM:")[1].split()[0]) * 1024
 
 
 RESULTS: list[str] = []

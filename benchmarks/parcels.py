@@ -63,9 +63,10 @@ _DIRT = {
 COLUMNS = ("ma_thua", "dia_chi", "ma_xa", "loai_dat", "ngay_dang_ky", "so_to", "dien_tich", "the_chap")
 
 
-def write_csv(path: Path, version: int = 0, *, dirty: bool = False) -> Path:
-    """The snapshot of a version as a CSV file, its last write long ago."""
+def write_csv(path: Path, version: int = 0, *, dirty: bool = False, moment: bool = False) -> Path:
+    """The snapshot of a version as a CSV file, its last write long ago. `moment`: with the local time of a row's last change."""
     columns = [f"{_DIRT[name]} as {name}" if dirty and name in _DIRT else name for name in COLUMNS]
+    columns += ["cap_nhat_luc at time zone 'Asia/Ho_Chi_Minh' as cap_nhat_luc"] if moment else []
     bad = "case when g % 100 = 77 then (g / 100) % 6 end as bad"
     query = f"select {', '.join(columns)} from (select *, {bad} from ({rows_sql(version)}) rows) rows"
     with path.open("wb") as file:
