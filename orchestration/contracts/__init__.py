@@ -7,8 +7,9 @@ Stays out: any database, any source, Dagster.
 
 from orchestration.contracts.catalogue import CatalogueRow, catalogue
 from orchestration.contracts.check import check
-from orchestration.contracts.load import assets_root, load, load_all, load_folder
+from orchestration.contracts.load import load, load_all, load_folder
 from orchestration.contracts.model import Column, Contract, ContractErrors, LegalBasis, Problem, Source
+from orchestration.settings import assets_root
 
 __all__ = [
     "CatalogueRow",

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from orchestration.contracts.document import Document, Place
-from orchestration.contracts.load import assets_root, between_files, parse_all
+from orchestration.contracts.load import between_files, parse_all
 from orchestration.contracts.model import Problem
+from orchestration.settings import assets_root
 
 
 def check(root: Path | None = None) -> list[Problem]:

@@ -63,6 +63,7 @@ IDENTIFIERS: dict[str, tuple[str, ...]] = {
     "citizen_id": ("born", "sex"),
     "enterprise_code": (),
     "tax_code": ("on",),
+    "household_code": (),
     "insurance_number": (),
     "health_card": (),
     "facility_code": (),
@@ -76,11 +77,12 @@ IDENTIFIERS: dict[str, tuple[str, ...]] = {
 UNASSIGNED = {
     "personal_id": ("097", "098", "099"),
     "citizen_id": ("097", "098", "099"),
+    "household_code": ("097", "098", "099"),
     "enterprise_code": ("99",),
     "tax_code": ("097", "098", "099", "99"),
 }
 
-# Kind of source -> options (`kho.*` of the server, and its `format` and `delimiter`) it must have, and those it may have.
+# Kind of source -> options (`kho.*` of the server, and its `format`) it must have, and those it may have.
 SOURCE_OPTIONS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "postgresql": (("table",), ()),
     "database": (("table", "dialect"), ()),
@@ -133,6 +135,7 @@ SERVER_PROPERTIES = {
     "kho.table": "schema.table in the database of the agency",
     "kho.dialect": "of a database that is no PostgreSQL: mysql, sqlite, oracle or mssql",
     "kho.glob": "names of files below the address: {date} yyyyMMdd, {moment} yyyyMMddHHmmss, {column} its value, * anything",
+    "kho.delimiter": "of CSV: the character between two cells, or tab; a comma without it",
     "kho.charset": "charset of the files, utf-8 without it",
     "kho.member": "the files are zips: names of the files in them",
     "kho.after": "what becomes of a file that was taken in: move or leave",

@@ -208,12 +208,17 @@ def _delivery(
         "deletions": deletions,
         "cursor_column": column,
         "cursor_lookback": lookback,
-        **_deletions(reader, found, deletions, delivery, columns),
+        **_deletions(reader, found, deletions, delivery, columns, sources),
     }
 
 
 def _deletions(
-    reader: Reader, found: dict[str, Place], deletions: str, delivery: str, columns: tuple[Column, ...]
+    reader: Reader,
+    found: dict[str, Place],
+    deletions: str,
+    delivery: str,
+    columns: tuple[Column, ...],
+    sources: tuple[Source, ...],
 ) -> dict[str, Any]:
     """How often keys are compared, the column of tombstones, the column by which a file is a part."""
     names = {column.name for column in columns}
@@ -243,6 +248,12 @@ def _deletions(
             reader.problem(found["kho.partition"], "không có cột này trong hợp đồng", "the contract has no such column")
         if delivery != "snapshot" or deletions != "snapshot":
             reader.problem(found["kho.partition"], "chỉ dùng khi giao toàn bộ", "only with snapshot deliveries")
+        if any(f"{{{partition}}}" not in source.options.get("glob", "") for source in sources):
+            reader.problem(
+                found["kho.partition"],
+                f"tên tệp phải có {{{partition}}}",
+                f"the names of files must have {{{partition}}}",
+            )
     return {"key_check_days": days, "tombstone": tombstone, "partition": partition or None}
 
 

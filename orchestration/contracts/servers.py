@@ -50,6 +50,7 @@ VARIABLE = r"\$\{KHO_[A-Z0-9_]+\}"
 VARIABLE_WORDS = ("biến môi trường ${KHO_…}", "an environment variable ${KHO_…}")
 PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
 _VARIABLES = ("key", "secret", "token", "host_key", "private_key")
+_ONE_CHARSET = ("csv", "fixed", "stations")  # formats that are read as one text, in the charset of the file
 _CHOICES = {"header": ("true", "false"), "dialect": DIALECTS, "charset": CHARSETS, "after": ("move", "leave")}
 
 
@@ -96,10 +97,8 @@ def _options(
 ) -> dict[str, str]:
     required, optional = SOURCE_OPTIONS.get(kind, ((), ()))
     options: dict[str, str] = {"format": form} if kind == "files" else {}
-    if reader.at((*place, "delimiter")) is not None:
-        options["delimiter"] = _delimiter(reader, (*place, "delimiter"), kind, form)
     for name in (*required, *optional):
-        if name in ("format", "delimiter") or (name in optional and f"kho.{name}" not in found):
+        if name == "format" or (name in optional and f"kho.{name}" not in found):
             continue
         value = reader.take(found, f"kho.{name}", reader.at, place)
         if value is None:
@@ -115,21 +114,15 @@ def _options(
     return options
 
 
-def _delimiter(reader: Reader, place: Place, kind: str, form: str) -> str:
-    text = reader.at(place)
-    if (kind, form) != ("files", "csv"):
-        reader.problem(place, "chỉ dùng cho tệp csv", "only for csv files")
-    elif text != "tab" and not (isinstance(text, str) and len(text) == 1 and text.isascii() and not text.isalnum()):
-        reader.problem(place, "phải là một ký tự, hoặc tab", "must be one character, or tab")
-    return str(text)
-
-
 def _judge(reader: Reader, at: Place, kind: str, name: str, value: object, columns: Sequence[Column]) -> None:
     """Whether the value of an option can be meant."""
     if name in _VARIABLES:
         reader.matching(at, VARIABLE, *VARIABLE_WORDS)
     elif name in _CHOICES:
         reader.choice(at, _CHOICES[name])
+    elif name == "delimiter" and value != "tab":
+        if not (isinstance(value, str) and len(value) == 1 and value.isascii() and not value.isalnum()):
+            reader.problem(at, "phải là một ký tự, hoặc tab", "must be one character, or tab")
     elif name == "page_size" and not (isinstance(value, int) and 1 <= value <= 10_000):
         reader.problem(at, "phải là số từ 1 đến 10000", "must be a number from 1 to 10000")
     elif name == "table":
@@ -155,6 +148,12 @@ def _columns_suit(reader: Reader, source: Source, columns: Sequence[Column]) -> 
                 place,
                 "kho.headers không dùng cho nguồn PostgreSQL",
                 "kho.headers is not for a PostgreSQL source",
+            )
+        if column.charset is not None and source.format in _ONE_CHARSET:
+            reader.problem(
+                place,
+                "kho.charset của cột không dùng cho tệp csv, fixed, stations: khai báo cho cả tệp (servers)",
+                "kho.charset of a column is not for csv, fixed or stations: declare it for the whole file (servers)",
             )
         if (source.format == "fixed") != (column.position is not None):
             reader.problem(

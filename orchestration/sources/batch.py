@@ -7,6 +7,7 @@ column `_file`, columns that are read from the name of a file. Stays out: the fo
 from __future__ import annotations
 
 import importlib
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -111,6 +112,23 @@ def headers_of(contract: Contract, stream: BinaryIO, name: str, values: Mapping[
     asked = without(contract, values)
     form = contract.source.format
     _, extra = _function(form, "headers")(asked, stream, name)
+    return _beside(contract, extra, values)
+
+
+def read_through(contract: Contract, stream: BinaryIO, name: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    """As `headers_of`, and reads all rows as `parse_batch` will: KhoError when any of it cannot be read."""
+    asked = without(contract, values)
+    if contract.source.format == "csv":
+        titles, tables = csv_tables(asked, stream, name)
+        deque(tables, maxlen=0)
+    else:
+        titles, chunks = parser(contract.source.format)(asked, stream, name)
+        deque(chunks, maxlen=0)
+    return _beside(contract, titles[1 + len(asked.columns) :], values)
+
+
+def _beside(contract: Contract, extra: tuple[str, ...], values: Mapping[str, str]) -> tuple[str, ...]:
+    """Without the titles of columns that the name of the file gives."""
     from_name = {fold(text) for c in contract.columns if c.name in values for text in (c.source_name, *c.headers)}
     return tuple(title for title in extra if fold(title) not in from_name)
 

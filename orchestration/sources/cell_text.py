@@ -98,10 +98,10 @@ def _numbers(texts: Any, *, comma: bool) -> Any:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    # Excel keeps 15 digits; the rest of the binary number is noise. Most numbers are written so already.
-    usual = pc.and_(
-        pc.match_substring_regex(texts, r"^-?(0|[1-9]\d*)(\.\d*[1-9])?$"), pc.less_equal(pc.binary_length(texts), 15)
-    )
+    # Of a fraction Excel keeps 15 digits; the rest of the binary number is noise. Most numbers are written so already.
+    whole = pc.match_substring_regex(texts, r"^-?(0|[1-9]\d*)$")
+    short = pc.less_equal(pc.binary_length(texts), 15)
+    usual = pc.or_(whole, pc.and_(pc.match_substring_regex(texts, r"^-?(0|[1-9]\d*)\.\d*[1-9]$"), short))
     odd = pc.invert(usual)
     if pc.any(odd).as_py():
         fixed = [_number(text) for text in texts.filter(odd).to_pylist()]
@@ -117,6 +117,9 @@ def _number(text: str) -> str:
         return text
     if value != value or value in (float("inf"), float("-inf")):
         return text
+    written = Decimal(text.strip().replace("_", ""))
+    if written == written.to_integral_value():
+        return str(int(written))  # every digit of it, as a code or an identifier may have more than 15
     return str(int(value)) if value.is_integer() else format(Decimal(f"{value:.15g}"), "f")
 
 

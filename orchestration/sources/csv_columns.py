@@ -87,6 +87,7 @@ def read_records(
     if failure is not None:
         raise failure
     assert table is not None
+    _check_quotes(text, table.num_rows, name, delimiter, first_row)
     columns = [table.column(n).combine_chunks() for n in range(width)]
     numbers = pa.array(np.arange(first_row, first_row + table.num_rows))
     filled = None
@@ -126,6 +127,33 @@ def unreadable(name: str, row: int) -> KhoError:
         f"{name}, row {row}: unreadable (wrong number of columns or quoting)",
         {"file": name, "row": row},
     )
+
+
+def _check_quotes(text: bytes, records: int, name: str, delimiter: str, first_row: int) -> None:
+    """KhoError `unreadable` unless there are as many records as COPY sees, to which every quote opens or closes something.
+
+    Arrow takes a quote that nobody closed for one that the end of the text closes, and one within a field for a letter.
+    """
+    import numpy as np
+
+    if b'"' not in text:
+        return
+    letters = np.frombuffer(text, dtype=np.uint8)
+    inside = np.bitwise_xor.accumulate((letters == 34).view(np.uint8)).astype(bool)
+    carriage = letters == 13
+    ends = letters == 10
+    ends[1:] &= ~carriage[:-1]
+    ends |= carriage
+    ends &= ~inside
+    count = int(np.count_nonzero(ends))
+    unended = not text.endswith((b"\n", b"\r"))
+    if not inside[-1] and count + unended == records:
+        return
+    # The first quote that opens something and does not stand where a field begins; else the one that nobody closed.
+    begins = (b"", b"\n", b"\r", delimiter.encode(), b'"')
+    opening = np.flatnonzero((letters == 34) & inside).tolist()
+    at = next((at for at in opening if text[at - 1 : at] not in begins), opening[-1] if opening else 0)
+    raise unreadable(name, first_row + int(np.count_nonzero(ends[:at])))
 
 
 def _check_utf8(text: bytes, name: str, first_row: int) -> None:

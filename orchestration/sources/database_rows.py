@@ -1,4 +1,4 @@
-"""Rows of a database's driver as CSV text for COPY: NULL empty, text in quotes.
+"""Rows of a database's driver as CSV text for COPY: NULL empty, text in quotes, a character 0 as U+FFFD.
 
 Purpose: the loops over rows, a column at a time. Belongs here: batches, texts of values, legacy text. Stays out: statements and
 makes of databases (`database_dialects`).
@@ -16,6 +16,8 @@ from orchestration.sources.charsets import decode_column
 
 BATCH = 2048  # rows taken from the driver at a time where columns are worked on
 
+_NUL, _SHOWN = b"\0", "\ufffd".encode()  # PostgreSQL has no character 0
+
 Values = Sequence[Any]
 Work = Callable[[Values], Sequence[bytes]]  # values of a column -> CSV text of each
 Made = Callable[[Any], Iterator[bytes]]  # a cursor with rows -> CSV
@@ -26,7 +28,7 @@ def by_line(cursor: Any) -> Iterator[bytes]:
     while (row := cursor.fetchone()) is not None:
         if row[0] is None:
             raise _too_long()
-        yield row[0] + b"\n"
+        yield _without_nul(row[0]) + b"\n"
 
 
 def by_pieces(cursor: Any, works: Sequence[Work | None]) -> Iterator[bytes]:
@@ -35,11 +37,11 @@ def by_pieces(cursor: Any, works: Sequence[Work | None]) -> Iterator[bytes]:
         parts = [work(column) if work else column for work, column in zip(works, zip(*rows, strict=True), strict=True)]
         if any(work is None and None in column for work, column in zip(works, parts, strict=True)):
             raise _too_long()
-        yield b"\n".join(map(b",".join, zip(*parts, strict=True))) + b"\n"
+        yield _without_nul(b"\n".join(map(b",".join, zip(*parts, strict=True)))) + b"\n"
 
 
 def by_arrow(cursor: Any, legacy: Mapping[int, Column]) -> Iterator[bytes]:
-    """Rows of the driver's own values, a column at a time. PostgreSQL has no character 0: it becomes U+FFFD."""
+    """Rows of the driver's own values, a column at a time."""
     import pyarrow
     from pyarrow import csv
 
@@ -51,8 +53,11 @@ def by_arrow(cursor: Any, legacy: Mapping[int, Column]) -> Iterator[bytes]:
         ]
         out = pyarrow.BufferOutputStream()
         csv.write_csv(pyarrow.Table.from_arrays(arrays, [str(at) for at in range(len(arrays))]), out, options)
-        block = out.getvalue().to_pybytes()
-        yield block.replace(b"\0", "\ufffd".encode()) if b"\0" in block else block
+        yield _without_nul(out.getvalue().to_pybytes())
+
+
+def _without_nul(text: bytes) -> bytes:
+    return text.replace(_NUL, _SHOWN) if _NUL in text else text
 
 
 def _batches(cursor: Any) -> Iterator[Sequence[Sequence[Any]]]:

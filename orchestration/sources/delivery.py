@@ -21,6 +21,7 @@ from orchestration.errors import KhoError
 
 CHUNK = 256 * 1024  # bytes of one buffer: big enough that the cost per buffer disappears
 LOCAL = ZoneInfo(SOURCE_TIME_ZONE)
+LONGEST_TITLE = 60  # letters; a longer cell is no title
 ROW = "_row"  # first column of parsed streams: row of the sheet, or line of the kept records
 
 
@@ -99,12 +100,13 @@ def match_headers(
 ) -> tuple[tuple[str | None, ...], tuple[str, ...]]:
     """Contract column of every found header (None: not in the contract) and the headers that are not.
 
-    KhoError `schema_drift` naming the headers when a column of the contract is absent or there twice.
+    KhoError `schema_drift` when a column of the contract is absent or there twice. What looks like a value is named by neither.
     """
     index = header_index(contract)
     columns = tuple(index.get(fold(text)) for text in found)
     refuse_drift(contract, columns, found, name)
-    return columns, tuple(text.strip() for text, column in zip(found, columns, strict=True) if column is None)
+    titles = enumerate(zip(found, columns, strict=True), 1)
+    return columns, tuple(shown_title(text, number) for number, (text, column) in titles if column is None)
 
 
 def refuse_drift(contract: Contract, columns: Sequence[str | None], found: Sequence[str], name: str) -> None:
@@ -113,8 +115,9 @@ def refuse_drift(contract: Contract, columns: Sequence[str | None], found: Seque
     twice = [column.source_name for column in contract.columns if columns.count(column.name) > 1]
     if not missing and not twice:
         return
-    unknown = [text for text, column in zip(found, columns, strict=True) if column is None and text.strip()]
-    renamed = [(name, text) for name in missing if (text := _like(name, unknown)) is not None]
+    told, others = _told(contract, columns, found)
+    unknown = [text for text, column in told if column is None]
+    renamed = [(name, text) for name in missing if (text := _like(name, unknown, 0.6)) is not None]
     parts_vi = [f"thiếu cột {', '.join(missing)}"] * bool(missing) + [f"cột {', '.join(twice)} có hai lần"] * bool(
         twice
     )
@@ -123,21 +126,57 @@ def refuse_drift(contract: Contract, columns: Sequence[str | None], found: Seque
     )
     parts_vi += [f"có lẽ {name} đã đổi tên thành {text}: nếu đúng, thêm vào kho.headers" for name, text in renamed]
     parts_en += [f"perhaps {name} is now called {text}: if so, add it to kho.headers" for name, text in renamed]
-    headers = ", ".join(" ".join(text.split()) for text in found if text.strip()) or "-"
+    found_vi, found_en = _found_words([text for text, _ in told], others)
     raise KhoError(
         "schema_drift",
-        f"{name}: {'; '.join(parts_vi)}. Tiêu đề nhận được: {headers}",
-        f"{name}: {'; '.join(parts_en)}. Headers found: {headers}",
+        f"{name}: {'; '.join(parts_vi)}. {found_vi}",
+        f"{name}: {'; '.join(parts_en)}. {found_en}",
         {"file": name, "column": ", ".join(missing or twice), "rule": "schema_drift"},
     )
 
 
-def _like(name: str, unknown: Sequence[str]) -> str | None:
+def _told(
+    contract: Contract, columns: Sequence[str | None], found: Sequence[str]
+) -> tuple[list[tuple[str, str | None]], int]:
+    """Headers that may be told, with their columns, and how many cells are not told.
+
+    A file without a header line has a person where the headers should be. So what is none of the contract's words is told
+    only where half of the line is like them, and never what looks like a value.
+    """
+    filled = [(" ".join(text.split()), column) for text, column in zip(found, columns, strict=True) if text.strip()]
+    known = {column for _, column in filled if column is not None}
+    unknown = [text for text, column in filled if column is None]
+    alike = sum(c.name not in known and _like(c.source_name, unknown, 0.75) is not None for c in contract.columns)
+    score, enough = len(known) + alike, min(len(filled), len(contract.columns))
+    is_header = score >= min(2, len(contract.columns)) and 2 * score >= enough
+    told = [(t, c) for t, c in filled if c is not None or (is_header and not looks_like_value(t, digits=1))]
+    return told, len(filled) - len(told)
+
+
+def _found_words(told: Sequence[str], others: int) -> tuple[str, str]:
+    if not told and others:
+        return f"Dòng đầu không phải tiêu đề ({others} ô)", f"The first line is no header ({others} cells)"
+    headers = ", ".join(told) or "-"
+    more_vi, more_en = (f" và {others} ô khác", f" and {others} other cells") if others else ("", "")
+    return f"Tiêu đề nhận được: {headers}{more_vi}", f"Headers found: {headers}{more_en}"
+
+
+def looks_like_value(text: str, digits: int = 6) -> bool:
+    """Whether a cell among headers may be somebody's: an address, a number of that many digits, a whole sentence."""
+    return "@" in text or len(text) > LONGEST_TITLE or sum(map(str.isdigit, text)) >= digits
+
+
+def shown_title(text: str, number: int) -> str:
+    """A title that the contract does not have, as it may be told; the number of its column where it looks like a value."""
+    return f"cột {number}" if looks_like_value(text) else text.strip()
+
+
+def _like(name: str, unknown: Sequence[str], cutoff: float) -> str | None:
     """The header that a missing column may have now: alike but for marks, spaces and underscores, or nearly so."""
     import difflib
 
     plain = {_plain(text): " ".join(text.split()) for text in unknown}
-    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=cutoff)
     return plain[close[0]] if close else None
 
 
@@ -149,6 +188,7 @@ def _plain(text: str) -> str:
 def copy_columns(contract: Contract, extra: Sequence[str]) -> tuple[str, ...]:
     """Columns of a parsed stream: `_row`, the contract's, then titles of extra ones, told apart from the former."""
     known = (ROW, *(column.name for column in contract.columns))
+    extra = [shown_title(title, number) for number, title in enumerate(extra, 1)]
     return (*known, *(f"{title} (+)" if title in known else title for title in extra))
 
 

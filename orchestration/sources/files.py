@@ -22,17 +22,19 @@ from typing import IO, BinaryIO, cast
 
 from orchestration.contracts.model import Contract
 from orchestration.errors import KhoError, Transient
-from orchestration.sources.batch import headers_of, original_files
-from orchestration.sources.csv_file import HEAD, describe_csv, described
+from orchestration.sources.batch import headers_of, original_files, read_through
+from orchestration.sources.csv_file import HEAD, described
 from orchestration.sources.delivery import CHUNK, LOCAL, Delivery, Seen, copy_columns
 from orchestration.sources.file_names import Named, NamePattern
 from orchestration.sources.members import spooled, tar_end, tar_header, tar_padding
-from orchestration.sources.places import SECOND, Found, is_folder, open_place
-from orchestration.sources.taken import Taken
+from orchestration.sources.places import SECOND, Found, is_folder, open_place, refused_link
+from orchestration.sources.taken import EXACT, Taken
 
 STATION_FILES = 20_000  # files of stations in one delivery
+STATIONS_EXACT = 2_000  # of them that the cursor knows one by one: it is written every few minutes
 PROBED = 20  # files that a probe looks into
 TOLD = 20  # failures that are told one by one
+Look = Callable[[Contract, BinaryIO, str, Mapping[str, str]], tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class _Collection:
         self.is_stations = self.format == "stations"
         self.is_batch = self.pattern.is_many or self.is_stations or "member" in options
         self.leaves = options.get("after", "move" if is_folder(contract, env) else "leave") == "leave"
-        self.taken = Taken(cursor if self.leaves else None)
+        self.taken = Taken(cursor if self.leaves else None, STATIONS_EXACT if self.is_stations else EXACT)
         if self.is_stations:
             from orchestration.sources.stations import check_stations
 
@@ -86,7 +88,8 @@ class _Collection:
         self.place = open_place(contract, env)
 
     def deliveries(self) -> Iterator[Delivery]:
-        self.there = self.place.files(self.pattern.segments)
+        self._list()
+        self.taken.look(self.there)
         waiting = [file for file in self.there if not self.leaves or not self.taken.has(file)]
         dated = list(self._dated(self.place.settled(waiting)))
         for group in self._groups(dated):
@@ -103,12 +106,12 @@ class _Collection:
     def probe(self) -> list[str]:
         remote = "kết nối và " if not self.place.is_local else ""
         where = f"Thư mục {self.contract.source.location}: {remote}đọc được"
-        self.there = self.place.files(self.pattern.segments)
+        self._list()
         dated = sorted(self._dated(self.place.settled(self.there)), key=_order)
         lines = [where]
         for file in [] if self.is_stations else dated[:PROBED]:
             with spooled(self.place.read(file.found)) as content:
-                extra = self._headers(file, content)
+                extra = self._titles(file, content, headers_of)
             more = f"; cột ngoài hợp đồng: {', '.join(extra)}" if extra else ""
             count = len(self.contract.columns)
             lines.append(Seen(f"{file.found.shown}: ngày {file.as_of:%d/%m/%Y}, đủ {count} cột{more}"))
@@ -117,6 +120,10 @@ class _Collection:
             lines.append(Seen(total) if self.is_stations else total)  # the columns of stations are the same everywhere
         self._raise_failures()
         return lines if dated else [where, f"Chưa có tệp nào theo mẫu {self.pattern.glob}"]
+
+    def _list(self) -> None:
+        self.there = self.place.files(self.pattern.segments)
+        self.failures += [refused_link(path) for path in self.place.links]
 
     # -- which files are one delivery ---------------------------------------------------------------------------------------
 
@@ -163,7 +170,7 @@ class _Collection:
         try:
             if self.format == "csv" and self.place.is_local:
                 # COPY reads it from where it is.
-                delivery = describe_csv(self.contract, self.place.path(found), name, file.as_of)
+                delivery = described(self.contract, self._head(found), name, file.as_of)
                 delivery.sha256 = _digest(self.place.read(found))
                 delivery.chunks = self.place.read(found)
                 return delivery, [found]
@@ -172,7 +179,7 @@ class _Collection:
                 if self.format == "csv":
                     delivery = described(self.contract, content.read(HEAD), name, file.as_of)
                 else:
-                    extra = self._headers(file, content)
+                    extra = self._titles(file, content, headers_of)
                     delivery = Delivery(name, file.as_of, self.format, (), copy_columns(self.contract, extra), extra)
             except BaseException:
                 content.close()
@@ -183,6 +190,13 @@ class _Collection:
         delivery.sha256 = _digest(_blocks(content, closes=False))
         delivery.chunks = _blocks(content)
         return delivery, [found]
+
+    def _head(self, found: Found) -> bytes:
+        blocks = self.place.read(found)
+        try:
+            return next(blocks, b"")[:HEAD]
+        finally:
+            blocks.close()
 
     # -- several files -------------------------------------------------------------------------------------------------------
 
@@ -237,7 +251,8 @@ class _Collection:
             return None
         with content:
             try:
-                extra = self._headers(file, content)
+                # To the end: what cannot be read may hold up itself only, not the others of its day.
+                extra = self._titles(file, content, read_through)
             except KhoError as failure:
                 self._keep_or_raise(failure)
                 return None
@@ -247,14 +262,14 @@ class _Collection:
             write(tar_padding(found.size))
         return extra
 
-    def _headers(self, file: Dated, content: IO[bytes]) -> tuple[str, ...]:
+    def _titles(self, file: Dated, content: IO[bytes], look: Look) -> tuple[str, ...]:
         """Look whether a file, or every member of a zip, can be read; what columns there are beside the contract's."""
         extra: dict[str, None] = {}
         content.seek(0)
         stream = cast(BinaryIO, content)
         for name, values, inner in original_files(self.contract, stream, file.found.shown, file.values):
             if not self.is_stations:
-                extra.update(dict.fromkeys(headers_of(self.contract, inner, name, values)))
+                extra.update(dict.fromkeys(look(self.contract, inner, name, values)))
         return tuple(extra)
 
     # -- what becomes of them ------------------------------------------------------------------------------------------------
@@ -280,7 +295,7 @@ class _Collection:
     def _cursor_after(self, files: list[Found]) -> Callable[[], str]:
         """The cursor once these are landed; what was landed before is in it, what was not is not."""
 
-        return lambda: self.taken.cursor(self.there, files)
+        return lambda: self.taken.cursor(files)
 
     def _keep_or_raise(self, failure: KhoError) -> None:
         """A failure of one file is told after the others; one of the place ends the visit."""

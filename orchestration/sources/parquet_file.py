@@ -46,7 +46,7 @@ def _opened(stream: BinaryIO, name: str) -> Any:
     file = None
     try:
         file = pq.ParquetFile(stream, memory_map=False, pre_buffer=False)
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         file = None
     if file is None:
         raise _broken(name)
@@ -81,7 +81,7 @@ def _rows(file: Any, order: list[tuple[int | None, Column | None]], name: str) -
                 )
                 columns.append(texts)
             number += batch.num_rows
-        except (pa.ArrowException, OSError):
+        except (pa.ArrowException, OSError, UnicodeDecodeError):  # text need not be text: Arrow does not look
             broken = True
         if broken:
             raise _broken(name)

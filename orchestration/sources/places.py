@@ -31,6 +31,8 @@ RECENT_REMOTE = 60.0  # the same where the clock is another's
 STRANGE = 3600.0  # seconds after which nobody still writes
 SETTLE = 0.2  # seconds between two looks at such a file
 SECOND = 1_000_000_000
+LINK = "link"  # mark of what is no file itself
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY
 REMOTE = ("sftp", "ftp", "s3")
 T = TypeVar("T")
 
@@ -61,10 +63,14 @@ class Place(ABC):
     def __init__(self, location: str) -> None:
         """`location`: as the contract spells it, for messages."""
         self.location = location
+        self.links: list[str] = []  # what `files` found to be links: nobody follows them
 
     @abstractmethod
     def entries(self, folder: str) -> Iterator[tuple[str, bool, Found | None]]:
-        """(name, is a folder, the file if it is one) of everything in a folder below the location; "" is the location."""
+        """(name, is a folder, the file if it is one) of everything in a folder below the location; "" is the location.
+
+        A link has the mark LINK, even if it is one to a folder.
+        """
 
     @abstractmethod
     def look(self, path: str) -> Found | None:
@@ -85,10 +91,6 @@ class Place(ABC):
     #: What `entries`, `look`, `blocks` and `move` may raise, apart from KhoError.
     failures: tuple[type[Exception], ...] = (OSError,)
 
-    def path(self, found: Found) -> Path:
-        """Where a file of this machine is."""
-        raise NotImplementedError
-
     def revive(self) -> None:  # noqa: B027 - most need none
         """Connect again if the connection broke while nobody needed it. Transient when that cannot be done."""
 
@@ -97,6 +99,7 @@ class Place(ABC):
 
     def files(self, segments: Sequence[re.Pattern[str]]) -> list[Found]:
         """Complete files whose path matches, part by part. Names of unfinished files are left alone, and the folder `done`."""
+        self.links = []
         return self._try(lambda: list(self._walk("", segments)))
 
     def _walk(self, folder: str, segments: Sequence[re.Pattern[str]]) -> Iterator[Found]:
@@ -105,10 +108,17 @@ class Place(ABC):
             if is_folder != bool(rest) or not first.fullmatch(shown(name)):
                 continue
             if is_folder:
-                if name != PUT_AWAY and not name.startswith("."):
+                if name == PUT_AWAY or name.startswith("."):
+                    continue
+                if found is not None and found.mark == LINK:
+                    self.links.append(found.shown)
+                else:
                     yield from self._walk(f"{folder}/{name}" if folder else name, rest)
             elif found is not None and is_complete(shown(name)):
-                yield found
+                if found.mark == LINK:
+                    self.links.append(found.shown)
+                else:
+                    yield found
 
     def settled(self, files: Sequence[Found]) -> list[Found]:
         """Those that do not change between two looks, where they are young enough to be still written."""
@@ -153,13 +163,15 @@ class Place(ABC):
         try:
             if self.look(found.path) != found:
                 return  # already collected, or replaced meanwhile by a new delivery that must not be lost
-            path = PurePosixPath(found.path)
-            target = path.parent / PUT_AWAY / path.name
+            folder, slash, name = found.path.rpartition("/")
+            done = f"{folder}{slash}{PUT_AWAY}/"
+            target = done + name
             number = 1
-            while self.look(str(target)) is not None:
+            while self.look(target) is not None:
                 number += 1
-                target = target.with_name(f"{path.stem}.{number}{path.suffix}")
-            self.move(found.path, str(target))
+                path = PurePosixPath(name)
+                target = f"{done}{path.stem}.{number}{path.suffix}"
+            self.move(found.path, target)
         except KhoError as exc:
             failure = exc.code
         except self.failures as exc:
@@ -183,7 +195,7 @@ class Place(ABC):
 
 
 class Folder(Place):
-    """A folder of this machine, or one that is mounted."""
+    """A folder of this machine, or one that is mounted. Below it no link is followed: it might lead anywhere on this machine."""
 
     is_local = True
     recent = RECENT
@@ -201,28 +213,30 @@ class Folder(Place):
             )
 
     def entries(self, folder: str) -> Iterator[tuple[str, bool, Found | None]]:
-        with os.scandir(f"{self.root}/{folder}" if folder else self.root) as found:
+        with self._inside(folder) as directory, os.scandir(directory) as found:
             for entry in found:
                 try:
-                    state = entry.stat()
+                    state = entry.stat(follow_symlinks=False)
                 except FileNotFoundError:
-                    continue  # gone meanwhile, or a link to nowhere
+                    continue  # gone meanwhile
                 path = f"{folder}/{entry.name}" if folder else entry.name
-                is_folder = stat.S_ISDIR(state.st_mode)
-                yield entry.name, is_folder, _found(path, state) if stat.S_ISREG(state.st_mode) else None
-
-    def path(self, found: Found) -> Path:
-        return self.root / found.path
+                if stat.S_ISLNK(state.st_mode):
+                    yield entry.name, entry.is_dir(), _found(path, state)
+                else:
+                    is_folder = stat.S_ISDIR(state.st_mode)
+                    yield entry.name, is_folder, _found(path, state) if stat.S_ISREG(state.st_mode) else None
 
     def look(self, path: str) -> Found | None:
         try:
-            return _found(path, os.stat(f"{self.root}/{path}"))  # noqa: PTH116 - a Path for each costs more than the call
+            return _found(path, os.lstat(f"{self.root}/{path}"))  # a Path for each costs more than the call
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def blocks(self, found: Found) -> Iterator[bytes]:
         # System calls only: there are 57,600 files of stations a day.
-        file = os.open(f"{self.root}/{found.path}", os.O_RDONLY)
+        folder, _, name = found.path.rpartition("/")
+        with self._inside(folder) as directory:
+            file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=directory)
         try:
             while block := os.read(file, CHUNK):
                 yield block
@@ -233,15 +247,37 @@ class Folder(Place):
 
     def move(self, path: str, target: str) -> None:
         try:
-            os.rename(f"{self.root}/{path}", f"{self.root}/{target}")  # noqa: PTH104
+            self._rename(path, target)
         except FileNotFoundError:
-            (self.root / target).parent.mkdir(exist_ok=True)
-            os.rename(f"{self.root}/{path}", f"{self.root}/{target}")  # noqa: PTH104
+            above, _, folder = target.rpartition("/")[0].rpartition("/")
+            with self._inside(above) as directory, contextlib.suppress(FileExistsError):
+                os.mkdir(folder, dir_fd=directory)
+            self._rename(path, target)
+
+    def _rename(self, path: str, target: str) -> None:
+        (folder, _, name), (other, _, new) = path.rpartition("/"), target.rpartition("/")
+        with self._inside(folder) as directory, self._inside(other) as goal:
+            os.rename(name, new, src_dir_fd=directory, dst_dir_fd=goal)
+
+    @contextlib.contextmanager
+    def _inside(self, folder: str) -> Iterator[int]:
+        """A folder below the root ("": the root) to open files in. OSError where a part of the way is a link."""
+        directory = os.open(self.root, _FOLDER)
+        try:
+            for part in folder.split("/") if folder else ():
+                above = directory
+                directory = os.open(part, _FOLDER | os.O_NOFOLLOW, dir_fd=above)
+                os.close(above)
+            yield directory
+        finally:
+            os.close(directory)
 
     def problem(self, error: Exception, path: str = "") -> KhoError:
         if isinstance(error, FileNotFoundError) and path:
             return changed(shown(path))
         number = getattr(error, "errno", None) or 0
+        if path and number in (errno.ELOOP, errno.ENOTDIR):
+            return refused_link(shown(path))
         name = errno.errorcode.get(number, "OSError")
         where = f"{self.location}/{shown(path)}" if path else self.location
         kind = KhoError if isinstance(error, PermissionError) else Transient
@@ -298,6 +334,16 @@ def bad_address(location: str) -> KhoError:
     )
 
 
+def refused_link(name: str) -> KhoError:
+    """A link lies where a file should."""
+    return KhoError(
+        "link",
+        f"{name} là liên kết, không phải tệp; không được nhận",
+        f"{name} is a link and no file; it is not accepted",
+        {"file": name, "rule": "link"},
+    )
+
+
 def changed(name: str) -> Transient:
     """A file is not what it was when it was looked at."""
     return Transient(
@@ -318,4 +364,5 @@ def _url(address: str, location: str) -> SplitResult:
 
 
 def _found(path: str, state: os.stat_result) -> Found:
-    return Found(path, state.st_size, state.st_mtime_ns, str(state.st_ino))
+    mark = LINK if stat.S_ISLNK(state.st_mode) else str(state.st_ino)
+    return Found(path, state.st_size, state.st_mtime_ns, mark)

@@ -7,6 +7,8 @@ receipts are new, whether a delivery is what its receipt says, confirmations. St
   of the run Transient tells all that was wrong. The next run begins there again.
 - What was delivered before and lies there once more under a new receipt, the same to the byte, brings no rows: they might be
   older than what came in between. Its receipt is confirmed like any other.
+- A delivery counts as taken when it is told so (`done`): the cursors of later ones know nothing of it before, and leave out its
+  communes.
 - The cursor is JSON: per commune moment and number of the last receipt taken and how many are not later than it, and the
   receipts to be confirmed. These commit with the rows, and the word to the commune comes after the commit; so the next run
   confirms them once more, which means nothing where it arrived and makes good where it did not.
@@ -225,6 +227,8 @@ class _Run:
         self.unconfirmed = self._down = 0
         self._communes: list[str] = []
         self._listed: dict[str, list[Receipt]] = {}
+        self._taken: set[Receipt] = set()
+        self._held: set[str] = set()  # communes of a delivery that was handed over and not taken
 
     def deliveries(self) -> Iterator[Delivery]:
         """Those of the days that have something new, one at a time."""
@@ -251,7 +255,7 @@ class _Run:
     def _day(self, day: str, receipts: list[Receipt], out: IO[bytes]) -> Iterator[Delivery]:
         taken: list[Receipt] = []
         fields: set[str] = set()
-        blocked = {commune for commune in self.failed if commune not in self._listed}
+        blocked = self._held | {commune for commune in self.failed if commune not in self._listed}
         rows = 0
         for receipt in receipts:
             if receipt.commune in blocked:
@@ -271,15 +275,19 @@ class _Run:
         if not taken:
             return
         out.seek(0)
-        for receipt in taken:
-            upto = sum(one <= receipt for one in self._listed[receipt.commune])
-            self.state.communes[receipt.commune] = [receipt.moment, receipt.number, upto]
-        self.state.confirm += [receipt.wire for receipt in taken]
+        after = self._after(taken)
+        landed = False
+
+        def done() -> None:
+            nonlocal landed
+            self.state, landed = after, True
+            self._taken.update(taken)
+            self.confirm(list(after.confirm))
+
         if not rows:
             # Nothing but what was taken before: there is nothing to commit, so the word can be given at once.
-            self.confirm([receipt.wire for receipt in taken])
+            done()
             return
-        text = self.state.text()
         yield Delivery(
             name=f"{self.client.path} {day}",
             as_of=datetime.strptime(taken[-1].moment, MOMENT).replace(tzinfo=LOCAL),
@@ -287,10 +295,25 @@ class _Run:
             chunks=iter(lambda: out.read(CHUNK), b""),
             columns=(),
             extra=extra_fields(self.contract, fields),
-            cursor_after=lambda: text,
-            done=lambda: self.confirm(list(self.state.confirm)),
+            cursor_after=after.text,
+            done=done,
             partial={receipt.commune for receipt in taken} != set(self._communes),
         )
+        if not landed:
+            # It comes again, and what its communes sent later comes after it.
+            self._held.update(receipt.commune for receipt in taken)
+
+    def _after(self, taken: list[Receipt]) -> _State:
+        """The state once these are taken: of each commune, as far as nothing before is missing."""
+        communes, known = dict(self.state.communes), self._taken.union(taken)
+        for commune in {receipt.commune for receipt in taken}:
+            listed = self._listed[commune]
+            for upto, receipt in enumerate(listed, 1):
+                if self._is_new(receipt) and receipt not in known:
+                    break
+                if receipt in known:
+                    communes[commune] = [receipt.moment, receipt.number, upto]
+        return _State(communes, [*self.state.confirm, *(receipt.wire for receipt in taken)])
 
     def _is_again(self, receipt: Receipt) -> bool:
         same = (receipt.sha256, receipt.rows, receipt.size)

@@ -8,7 +8,9 @@ Which rows are data. A row is dropped only when it is surely not data, since a d
 - a row with a number in the STT (serial number) column is data as soon as any business cell is filled, key or not;
 - a total row says «Cộng», «Tổng cộng», … in its first filled cell and has only numbers beside it;
 - a group row has a roman numeral or a letter as STT, and at most one text beside it; or is one text alone;
-- from the first line of the signature block below the last numbered row on, nothing is data;
+- from the first line of the signature block below the last numbered row on, nothing is data; it has no key, or stands
+  below an empty row with words of a signature where the key would be;
+- a row of numbers that only counts the columns stands directly below the header, under every title;
 - everything else that has a filled business cell is handed on, and becomes quarantine if it breaks the contract.
 """
 
@@ -21,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from orchestration.contracts.columns import fold
 from orchestration.contracts.model import Contract
-from orchestration.sources.delivery import header_index
+from orchestration.sources.delivery import header_index, shown_title
 from orchestration.sources.xlsx_cells import Cells
 from orchestration.sources.xlsx_tags import NUMBER, TEXT
 
@@ -63,7 +65,7 @@ class Layout:
 
     @property
     def extra(self) -> tuple[str, ...]:
-        return tuple(self.headers[n] for n in self.extra_positions)
+        return tuple(shown_title(self.headers[n], n + 1) for n in self.extra_positions)
 
     def position(self, column: str) -> int:
         return self.columns.index(column)
@@ -125,6 +127,7 @@ def data_rows(contract: Contract, layout: Layout, sheet: Cells, meant: Callable[
         any_filled |= filled[n]
         business += filled[n] if column is not None else 0
     has_business = business > 0
+    keys = [layout.position(name) for name in contract.key if name in layout.columns]
     patterns = [
         (layout.position(column.name), re.compile(column.pattern))
         for column in contract.columns
@@ -134,7 +137,6 @@ def data_rows(contract: Contract, layout: Layout, sheet: Cells, meant: Callable[
         numbered = _serials(texts[layout.serial], kinds[layout.serial]) & has_business
     else:
         # Without serial numbers a row counts as numbered when its key is good and something beside it is filled.
-        keys = [layout.position(name) for name in contract.key if name in layout.columns]
         numbered = business > len(keys)
         for key in keys:
             numbered &= filled[key]
@@ -145,7 +147,10 @@ def data_rows(contract: Contract, layout: Layout, sheet: Cells, meant: Callable[
     last = int(spots[-1]) if len(spots) else -1
     if len(spots):
         first = int(spots[0])
-        if _counts_columns([text for text in _plain([column[first].as_py() for column in texts]) if text]):
+        below = sheet.rows[start + first] == layout.first_row
+        counted = _plain([column[first].as_py() for column in texts])
+        after = _plain([column[int(spots[1])].as_py() for column in texts]) if len(spots) > 1 else []
+        if below and _is_numbering(counted, after, layout):
             numbered[first] = has_business[first] = False
     # Only rows that may be something else are looked at one by one; behind the last number also for a signature.
     doubtful = np.flatnonzero(any_filled & ~numbered & (has_business | (np.arange(size) > last)))
@@ -156,23 +161,55 @@ def data_rows(contract: Contract, layout: Layout, sheet: Cells, meant: Callable[
     kept, end = [], size
     for at, n in enumerate(doubtful.tolist()):
         cells = [(position, column[at]) for position, column in enumerate(found) if column[at]]
-        if n > last and any(SIGNATURE.fullmatch(fold(text)) for _, text in cells):
+        if n > last and _is_signature(cells, keys, apart=n == 0 or not any_filled[n - 1] or _is_gap(sheet, start + n)):
             end = n
             break
-        if has_business[n] and not _is_layout_row(cells, layout.serial, patterns):
+        if has_business[n] and not _is_layout_row(cells, layout, keys, patterns, int(sheet.rows[start + n])):
             kept.append(n)
     numbered[kept] = True
     return start + np.flatnonzero(numbered[:end])
 
 
-def _is_layout_row(
-    cells: Sequence[tuple[int, str]], serial: int | None, patterns: Sequence[tuple[int, re.Pattern[str]]]
-) -> bool:
-    """Whether a row without serial number is a total, a group or a count of the columns. `cells`: the filled ones."""
-    # Every key column that has a pattern must match: the heading of a group may be the value of one of them.
-    texts_at = dict(cells)
-    if patterns and all(pattern.fullmatch(texts_at.get(at, "")) for at, pattern in patterns):
+def _is_gap(sheet: Cells, index: int) -> bool:
+    """Whether the row above is one that the file leaves out."""
+    return bool(sheet.rows[index - 1] < sheet.rows[index] - 1)
+
+
+def _is_signature(cells: Sequence[tuple[int, str]], keys: Sequence[int], *, apart: bool) -> bool:
+    """Whether a row begins the signature block. `apart`: it stands below an empty row. A post may also be a value of a row."""
+    signs = [position for position, text in cells if SIGNATURE.fullmatch(fold(text))]
+    at_keys = [position for position, _ in cells if position in keys]
+    return bool(signs) and (not at_keys or (apart and set(at_keys) <= set(signs)))
+
+
+def _is_numbering(cells: Sequence[str], after: Sequence[str], layout: Layout) -> bool:
+    """Whether the numbered row directly below the header counts its columns. `after`: the next numbered row, which goes on otherwise."""
+    if not all(cell for cell, header in zip(cells, layout.headers, strict=False) if header):
         return False
+    if layout.serial is not None and after:
+        one, two = (re.sub(r"\D", "", row[layout.serial].split(".")[0]) for row in (cells, after))
+        if one and two and int(two) == int(one) + 1:
+            return False
+    return _counts_columns([cell for cell in cells if cell])
+
+
+def _is_layout_row(
+    cells: Sequence[tuple[int, str]],
+    layout: Layout,
+    keys: Sequence[int],
+    patterns: Sequence[tuple[int, re.Pattern[str]]],
+    row: int,
+) -> bool:
+    """Whether a row without serial number is a total, a group or a count of the columns. `cells`: the filled ones, `row`: its number."""
+    serial, texts_at = layout.serial, dict(cells)
+    # The whole key must be there, and match: the heading of a group may be the value of one of its columns.
+    if patterns and all(at in texts_at for at in keys) and all(p.fullmatch(texts_at.get(at, "")) for at, p in patterns):
+        return False
+    counts = _counts_columns([text for _, text in cells])
+    if counts and all(text.isdigit() for _, text in cells):
+        # Plain numbers may be a row of data just as well.
+        titled = [at for at, header in enumerate(layout.headers) if header]
+        counts = row == layout.first_row and all(at in texts_at for at in titled)
     label, rest = cells[0][1], [text for _, text in cells[1:]]
     texts = [text for text in rest if not NUMERIC.fullmatch(text)]
     if TOTAL.fullmatch(fold(label)) and not texts:
@@ -180,8 +217,8 @@ def _is_layout_row(
     if cells[0][0] == serial and TOTAL.fullmatch(fold(rest[0] if rest else "")) and len(texts) == 1:
         return True
     if cells[0][0] == serial and GROUP.fullmatch(label):
-        return len(texts) <= 1 or _counts_columns([text for _, text in cells])
-    return not rest or _counts_columns([text for _, text in cells])
+        return len(texts) <= 1 or counts
+    return not rest or counts
 
 
 def _counts_columns(texts: Sequence[str]) -> bool:

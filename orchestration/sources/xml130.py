@@ -5,8 +5,9 @@ whether an archive is what the list says. Stays out: HTTP and retries (`wire`), 
 
 - The cursor is JSON: the last day that has anything, marks of the archives taken of it and of the days before it (an
   archive may turn up days later), and since when a facility is waited for. A day is asked for again for LOOK_BACK days.
-- An archive that is not what the list says stops its facility for now, since a later one may put right an earlier one; at the
-  end of the run Transient tells all that was wrong.
+- An archive that is not what the list says, or cannot be read, stops its facility for now, since a later one may put right an
+  earlier one; at the end of the run Transient tells all that was wrong.
+- A delivery counts as taken once it is told so (`done`); until then cursors do not have it, and its facilities wait.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from orchestration.errors import KhoError, Transient
 from orchestration.sources.delivery import CHUNK, LOCAL, Delivery, Seen, expand
 from orchestration.sources.pages import Page, Pages, refuse_missing, unusable_cursor
 from orchestration.sources.wire import Again, Wire, json_object, judge, refused_login, retried
-from orchestration.sources.xml130_parse import names_of, parse_xml130
+from orchestration.sources.xml130_parse import first_broken, names_of, parse_xml130
 
 __all__ = ["open_xml130", "parse_xml130", "probe_xml130"]
 
@@ -92,6 +93,11 @@ class _State:
         except (ValueError, KeyError, TypeError, AttributeError):
             found = None
         raise unusable_cursor("xml130")
+
+    def after(self, day: str, marks: set[str]) -> _State:
+        """This, and archives of a day taken."""
+        taken = {**self.taken, day: self.taken.get(day, set()) | marks}
+        return _State(max(self.day, day), taken, self.waiting)
 
     @property
     def begin(self) -> date:
@@ -189,6 +195,9 @@ class _Client:
         if out.seek(0, 2) != archive.size:
             raise _Lie("kích thước không khớp danh sách", "its size is not that of the list")
         _check(out, archive.visits)
+        broken = first_broken(out, archive.number)
+        if broken:
+            raise _Lie(f"không đọc được hồ sơ thứ {broken}", f"its visit number {broken} cannot be read")
 
     def _log_in(self, wire: Wire) -> tuple[str, float]:
         # MD5 is what the gateway wants of a password; it protects nothing, the connection must.
@@ -272,12 +281,15 @@ class _Run:
                     taken.append(archive)
         if not taken:
             return
-        state = self.state
-        state.day = max(state.day, day)
-        state.taken.setdefault(day, set()).update(archive.mark for archive in taken)
+        after = self.state.after(day, {archive.mark for archive in taken})
         # Whoever was waited for and is not reached yet is waited for still.
-        state.waiting = {who: since for who, since in self._waited.items() if since > day} | self._blocked
-        text = state.text()
+        after.waiting = {who: since for who, since in self._waited.items() if since > day} | self._blocked
+        landed = False
+
+        def done() -> None:
+            nonlocal landed
+            self.state, landed = after, True
+
         out.seek(0)
         yield Delivery(
             name=f"{self.client.path} {day}",
@@ -285,9 +297,13 @@ class _Run:
             encoding="batch",
             chunks=iter(lambda: out.read(CHUNK), b""),
             columns=(),
-            cursor_after=lambda: text,
+            cursor_after=after.text,
+            done=done,
             partial=len(taken) < len(archives),
         )
+        if not landed:
+            for archive in taken:  # it comes again, and what its facilities sent later comes after it
+                self._blocked.setdefault(archive.facility, day)
 
     def _take(self, archive: Archive, tar: tarfile.TarFile) -> bool:
         """Put an archive into the tar under its number; False where it failed, which is remembered."""

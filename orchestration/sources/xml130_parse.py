@@ -49,6 +49,16 @@ def names_of(archive: IO[bytes], name: str) -> tuple[str, ...]:
     return ()
 
 
+def first_broken(archive: IO[bytes], name: str) -> int:
+    """Which visit of an archive is the first that cannot be read; 0 when all can."""
+    try:
+        for _ in _archive(archive, name):
+            pass
+    except KhoError as broken:
+        return int(broken.where["row"])
+    return 0
+
+
 def _rows(path: Path, name: str, targets: dict[str, int], width: int) -> Iterator[list[str]]:
     for member, number, visit in _visits(path, name):
         row = [""] * width
@@ -89,7 +99,7 @@ def _archive(archive: IO[bytes], name: str) -> Iterator[tuple[int, Row]]:
                         if record is not None:
                             number += 1
                             yield number, record
-    except (etree.XMLSyntaxError, zipfile.BadZipFile, zlib.error, binascii.Error, ValueError, EOFError):
+    except (etree.LxmlError, zipfile.BadZipFile, zlib.error, binascii.Error, ValueError, EOFError):
         failed = True
     if failed:
         raise _unreadable(name, number + 1)

@@ -83,8 +83,12 @@ def _elements(stream: BinaryIO, tag: str, name: str, place: str) -> Iterator[Any
                     failure = _document_type(name)
                     break
                 depth += 1
-                if not inside and isinstance(element.tag, str) and etree.QName(element).localname == tag:
-                    inside = depth
+                if not inside and isinstance(element.tag, str):
+                    local = _local(element.tag)
+                    if ":" in local:  # a prefix that is declared nowhere: its elements would be missed
+                        failure = _broken(name, place, element.sourceline or 0)
+                        break
+                    inside = depth if local == tag else 0
                 continue
             if inside == depth:
                 yield element
@@ -97,15 +101,18 @@ def _elements(stream: BinaryIO, tag: str, name: str, place: str) -> Iterator[Any
                         del parent[0]
             depth -= 1
     except etree.XMLSyntaxError as exc:  # its text may quote
-        line = exc.lineno or 0
-        failure = KhoError(
-            "file_format",
-            f"{name}{place}: XML hỏng ở dòng {line}",
-            f"{name}{place}: the XML is broken at line {line}",
-            {"file": name, "row": line},
-        )
+        failure = _broken(name, place, exc.lineno or 0)
     if failure is not None:
         raise failure
+
+
+def _broken(name: str, place: str, line: int) -> KhoError:
+    return KhoError(
+        "file_format",
+        f"{name}{place}: XML hỏng ở dòng {line}",
+        f"{name}{place}: the XML is broken at line {line}",
+        {"file": name, "row": line},
+    )
 
 
 def _document_type(name: str) -> KhoError:

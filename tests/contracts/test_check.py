@@ -302,3 +302,13 @@ def test_other_declarations_of_a_national_system_are_not_contracts(root: Path) -
 def test_no_assets_folder(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_all(tmp_path / "nowhere")
+
+
+def test_a_charset_of_a_column_is_not_for_files_that_have_one_for_all(root: Path) -> None:
+    """It would be passed over: such files are decoded as one text."""
+    file = "agencies/health/drug_outlet.yaml"
+    text = "        physicalName: TEN_CO_SO\n"
+    plant(root, text, f"{text}        customProperties: [{{property: kho.charset, value: tcvn3}}]\n", file)
+    told = [problem for problem in check(root) if problem.file.endswith("drug_outlet.yaml")]
+    assert [problem.field for problem in told] == ["schema[drug_outlet].properties[outlet_name].customProperties"]
+    assert "csv, fixed, stations" in told[0].vi and "csv, fixed or stations" in told[0].en

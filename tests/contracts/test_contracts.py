@@ -103,7 +103,7 @@ def test_defs_name_the_component_of_their_folder() -> None:
 def test_every_documented_property_is_read_and_every_property_read_is_documented() -> None:
     """Drift between the vocabulary in `model` and the code that reads it, in both directions."""
     source = "".join(Path(module.__file__ or "").read_text(encoding="utf-8") for module in (parse, columns, servers))
-    own_fields = {"format", "delimiter"}  # ODCS has fields for them
+    own_fields = {"format"}  # ODCS has a field for it
     read = set(re.findall(r'"(kho\.\w+)"', source)) | {
         f"kho.{option}"
         for pair in model.SOURCE_OPTIONS.values()

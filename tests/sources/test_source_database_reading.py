@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from orchestration.errors import KhoError
+from orchestration.sources import database_rows
 from orchestration.sources.database import probe_database
 from orchestration.sources.delivery import CHUNK
 
@@ -128,3 +129,25 @@ def test_buffers_are_big_and_an_unfinished_read_can_be_dropped(agency: Agency) -
     next(iter(next(deliveries).chunks))
     deliveries.close()  # type: ignore[attr-defined]
     agency.run("drop table t")  # nobody holds it
+
+
+class Rows:
+    """A cursor of these rows."""
+
+    def __init__(self, *rows: tuple[bytes | None, ...]) -> None:
+        self.rows = list(rows)
+
+    def fetchone(self) -> tuple[bytes | None, ...] | None:
+        return self.rows.pop(0) if self.rows else None
+
+    def fetchmany(self, size: int) -> list[tuple[bytes | None, ...]]:
+        some, self.rows = self.rows[:size], self.rows[size:]
+        return some
+
+
+def test_a_character_0_becomes_one_that_can_be_seen() -> None:
+    shown = '"a\ufffdb"'.encode()
+    assert list(database_rows.by_line(Rows((b'"a\0b"',)))) == [shown + b"\n"]
+    assert list(database_rows.by_pieces(Rows((b"1", b'"a\0b"')), [None, None])) == [b"1," + shown + b"\n"]
+    worked = database_rows.by_pieces(Rows((b"1", b"a\0b")), [None, lambda values: [b'"%s"' % v for v in values]])
+    assert list(worked) == [b"1," + shown + b"\n"]

@@ -117,3 +117,11 @@ def test_what_is_broken() -> None:
             read(contract_of([("key", "MA", {})]), broken)
         assert refused.value.code == "file_format"
         assert refused.value.__context__ is None
+
+
+def test_text_that_is_none_is_told_without_it() -> None:
+    bad = pa.array([b"T\xea\xa0"], pa.binary()).view(pa.string())
+    for special in ({}, {"charset": "tcvn3"}):
+        with pytest.raises(KhoError) as refused:
+            read(contract_of([("a", "A", special)]), written(pa.table({"A": bad})))
+        assert refused.value.code == "file_format" and refused.value.__context__ is None

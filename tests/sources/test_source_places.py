@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from orchestration.errors import Transient
+from orchestration.errors import KhoError, Transient
 from orchestration.sources import open_source, places, places_remote, test_source
 from simulator.systems.plan import Fault, FaultPlan
 from simulator.systems.sftp import SftpServer
@@ -326,3 +326,54 @@ def test_a_server_that_hangs_or_closes(scheme: str, greeting: bytes, monkeypatch
 def test_addresses_that_cannot_be_meant(address: str) -> None:
     env = {"KHO_SOURCE_TEST": address, "KHO_HOST_KEY": "x"}
     assert refusal(contract("a", glob=DATED, **KNOWN), env).code == "bad_address"
+
+
+def test_links_are_told_and_not_followed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(places, "SETTLE", 0.0)
+    away, drop = tmp_path / "away", tmp_path / "drop"
+    for folder in (away, drop, drop / "xa1"):
+        folder.mkdir()
+    for path in (away / "dan_20261119.csv", drop / "xa1" / "dan_20261118.csv"):
+        path.write_text("a,b\n1,2\n", encoding="utf-8")
+        os.utime(path, (0, 0))
+    (drop / "xa1" / "dan_20261119.csv").symlink_to(away / "dan_20261119.csv")
+    (drop / "xa1" / "dan_20261120.csv").symlink_to(away / "nowhere")
+    (drop / "xa2").symlink_to(away)
+    (tmp_path / "root").symlink_to(drop)  # whoever names the folder may name it by a link
+    asked, found = contract("a", "b", glob="*/dan_{date}.csv", after="move"), []
+    with pytest.raises(KhoError) as told:
+        for delivery in open_source(asked, None, {"KHO_SOURCE_TEST": str(tmp_path / "root")}):
+            found.append((delivery.name, b"".join(delivery.chunks)))
+            delivery.done()
+    assert [name for name, _ in found] == ["*_20261118.csv"] or [name for name, _ in found] == ["*/dan_20261118.csv"]
+    assert told.value.code == "link"
+    assert all(name in told.value.vi for name in ("xa1/dan_20261119.csv", "xa1/dan_20261120.csv", "xa2"))
+    assert (drop / "xa1" / "done" / "dan_20261118.csv").exists() and (away / "dan_20261119.csv").exists()
+
+
+def test_what_becomes_a_link_after_it_was_listed(tmp_path: Path) -> None:
+    away, drop = tmp_path / "away", tmp_path / "drop"
+    for folder in (away, drop, drop / "xa"):
+        folder.mkdir()
+    for path in (away / "a.csv", drop / "xa" / "a.csv", drop / "b.csv"):
+        path.write_text("Bí mật" if path.parent == away else "a", encoding="utf-8")
+    place = places.Folder("${X}", drop, "x")
+    inner, outer = place.look("xa/a.csv"), place.look("b.csv")
+    assert inner is not None and outer is not None
+    (drop / "xa" / "a.csv").unlink()
+    (drop / "xa").rmdir()
+    (drop / "xa").symlink_to(away)
+    (drop / "b.csv").unlink()
+    (drop / "b.csv").symlink_to(away / "a.csv")
+    for found in (inner, outer):
+        with pytest.raises(KhoError) as refused:
+            list(place.read(found))
+        assert (refused.value.code, refused.value.transient) == ("link", False)
+    (drop / "b.csv").unlink()
+    (drop / "b.csv").write_text("b", encoding="utf-8")
+    (drop / "done").symlink_to(away)
+    now = place.look("b.csv")
+    assert now is not None
+    with pytest.raises(KhoError) as refused:
+        place.put_away(now)
+    assert refused.value.code == "put_away" and not (away / "b.csv").exists()

@@ -244,3 +244,42 @@ def test_credentials_cursor_and_probe(contract: Contract, communes: Any) -> None
     with pytest.raises(KhoError) as drift:
         test_source(lacking, good)
     assert drift.value.code == "schema_drift"
+
+
+def test_a_day_that_was_not_landed_comes_again(contract: Contract, communes: Any) -> None:
+    """The cursors of later days know nothing of it, nobody is told of it, and its communes wait."""
+    for day in (1, 2):
+        communes.advance(TinyProvince(), day)
+    named = []
+    for delivery in open_source(contract, None, env(communes)):
+        named.append(delivery.name)
+        b"".join(delivery.chunks)
+        assert json.loads(delivery.cursor_after() or "")["communes"]
+    assert named == ["/xa 20261119"] and confirmed(communes) == [], "every commune waits for its first day"
+    first, second, third = take(contract, None, env(communes))
+    again = []
+    for delivery in open_source(contract, first.cursor, env(communes)):
+        again.append(delivery.name)
+    assert again == [second.name]
+    rest = take(contract, first.cursor, env(communes))
+    assert [one.name for one in rest] == [second.name, third.name] and codes(rest) == codes([second, third])
+
+
+def test_a_receipt_for_an_old_day_moves_the_cursor_past_no_other(contract: Contract, communes: Any) -> None:
+    """The last receipt of a commune is one for the first day: what lies between is not passed over when the run ends there."""
+    for day in (1, 2):
+        communes.advance(TinyProvince(), day)
+    whole = codes(take(contract, None, env(communes)))
+    listed = communes.web.receipts["07213"]
+    last = sorted(listed)[-1]
+    listed[last] = replace(listed[last], day=listed[sorted(listed)[0]].day)
+    deliveries = open_source(contract, None, env(communes))
+    delivery = next(deliveries)
+    records = [json.loads(line)["so_dinh_danh"] for line in b"".join(delivery.chunks).splitlines()]
+    cursor = delivery.cursor_after()
+    delivery.done()
+    deliveries.close()  # type: ignore[attr-defined]
+    rest = codes(take(contract, cursor, env(communes)))
+    assert set(records) | set(rest) == set(whole) and len(records) + len(rest) >= len(whole)
+    between = json.loads(listed[sorted(listed)[1]].file.read_bytes())["data"]
+    assert {record["so_dinh_danh"] for record in between} <= set(rest)

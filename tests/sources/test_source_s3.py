@@ -13,6 +13,8 @@ from orchestration.sources import open_source, places, places_remote
 
 from .file_contracts import contract, large_text, parsed, refusal, taken
 
+#: One server, which takes seconds to import.
+pytestmark = pytest.mark.xdist_group("s3")
 DATED = "dan_{date}.csv"
 
 

@@ -7,6 +7,7 @@ import datetime as dt
 import io
 import re
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -318,3 +319,62 @@ def test_openpyxl_writes_the_same() -> None:
     sink = io.BytesIO()
     made.save(sink)
     assert read(contract_of(COLUMNS), sink.getvalue()) == read(contract_of(COLUMNS), book(ROWS))
+
+
+KEYED = contract_of([("key", "Mã", {"pattern": "K[0-9]+"}), ("name", "Tên", {}), ("post", "Chức vụ", {})])
+TITLES = ["Mã", "Tên", "Chức vụ"]
+
+
+def keys(contract: Contract, rows: list[list[Any]]) -> list[str]:
+    return [row["key"] for row in read(contract, book(rows))]
+
+
+def test_a_post_in_the_last_rows_is_no_signature() -> None:
+    head = "Hiệu trưởng"
+    rows = [TITLES, ["K1", "a", head], ["bad", "b", head], ["bad2", "c", "Giáo viên"]]
+    assert keys(KEYED, rows) == ["K1", "bad", "bad2"]
+    assert keys(KEYED, [*rows, [], ["bad3", "d", head]]) == ["K1", "bad", "bad2", "bad3"], "below an empty row, too"
+    signed = [[], ["Người lập biểu", None, head], ["Nguyễn Văn A", None, "Trần Thị B"]]
+    assert keys(KEYED, [*rows, *signed]) == ["K1", "bad", "bad2"]
+    assert keys(KEYED, [*rows, [None, None, head], [None, "Nguyễn Văn A", "Trần Thị B"]]) == ["K1", "bad", "bad2"]
+
+
+def test_a_first_row_of_small_numbers_is_data_unless_it_counts_the_columns() -> None:
+    small = contract_of([("key", "Mã", {}), ("a", "Nữ", {}), ("b", "Nam", {})])
+    names = ["STT", "Mã", "Nữ", "Nam"]
+    assert keys(small, [names, [1, 2, 3, 4], [2, 5, 6, 7]]) == ["2", "5"], "the next row goes on"
+    assert keys(small, [names, [1, 2, 3, 4], [1, 5, 6, 7]]) == ["5"]
+    assert keys(small, [names, [], [1, 2, 3, 4], [1, 5, 6, 7]]) == ["2", "5"], "not below the header"
+    assert keys(small, [names, [1, 2, 3, None], [1, 5, 6, 7]]) == ["2", "5"], "not under every title"
+    assert keys(small, [names[1:], [7, 8, 9], [1, 2, 3], [2, 3, 4]]) == ["1", "2"]
+    assert keys(KEYED, [TITLES, ["K1", "a", "b"], [1, 2, 3]]) == ["K1", "1"], "a bad key is for the contract to tell"
+
+
+def test_a_group_that_is_a_value_of_a_part_of_the_key() -> None:
+    columns = [
+        ("key", "Mã xã", {"pattern": "[0-9]{5}", "key_position": 1}),
+        ("year", "Năm", {"key_position": 2}),
+        ("n", "Số", {}),
+    ]
+    two = replace(contract_of(columns), key=("key", "year"))
+    rows = [
+        ["Mã xã", "Năm", "Số"],
+        ["24001", None, None],
+        ["24001", 2025, 7],
+        ["24002", None, None],
+        ["24002", 2025, 8],
+    ]
+    assert [(row["key"], row["year"]) for row in read(two, book(rows))] == [("24001", "2025"), ("24002", "2025")]
+
+
+def test_long_numbers_keep_every_digit() -> None:
+    def digits(xml: bytes) -> bytes:
+        for n, text in enumerate((b"12345678901234567", b"1.2345678901234567E16", b"0.30000000000000004", b"-7.0")):
+            xml = xml.replace(b"<v>%d</v>" % (900 + n), b"<v>" + text + b"</v>")
+        return xml
+
+    content = changed(book([["Mã", "Giá trị"], *([f"K{n}", 900 + n] for n in range(4))]), digits)
+    values = [row["value"] for row in read(contract_of(COLUMNS), content)]
+    assert values == ["12345678901234567", "12345678901234567", "0.3", "-7"]
+    old_book = read(contract_of(COLUMNS), old([["Mã", "Giá trị"], ["a", 123456789012345], ["b", 2**53]]))
+    assert [row["value"] for row in old_book] == ["123456789012345", "9007199254740992"]

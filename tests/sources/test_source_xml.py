@@ -124,3 +124,13 @@ def test_a_field_no_record_has_is_drift() -> None:
     with pytest.raises(KhoError) as refused:
         read(contract_of(COLUMNS, record="R"), b"<d><R><MA_LK>1</MA_LK><KHAC>x</KHAC></R></d>")
     assert (refused.value.code, refused.value.where["column"]) == ("schema_drift", "HO_TEN")
+
+
+@pytest.mark.parametrize("prefixed", ["record", "other"])
+def test_a_prefix_that_is_declared_nowhere(prefixed: str) -> None:
+    tag = "x:R" if prefixed == "record" else "x:Q"
+    content = f"<D>\n<{tag}><MA_LK>Bí mật</MA_LK></{tag}></D>".encode()
+    with pytest.raises(KhoError) as refused:
+        read(contract_of(COLUMNS, record="R"), content)
+    assert (refused.value.code, refused.value.where) == ("file_format", {"file": "a.xml", "row": 2})
+    assert "mật" not in str(refused.value) and refused.value.__context__ is None

@@ -161,6 +161,7 @@ def test_a_facility_that_lies_holds_up_no_other(contract: Contract, gateway: Any
             with tarfile.open(fileobj=io.BytesIO(b"".join(delivery.chunks)), mode="r:") as tar:
                 found.append((delivery.name, {m.name: tar.extractfile(m).read() for m in tar}))  # type: ignore[union-attr]
             cursor = delivery.cursor_after()
+            delivery.done()
     assert "24001-20261024" in failure.value.vi and told in failure.value.vi
     assert "24001-20261023.zip" in merged(found) and "24001-20261025.zip" not in merged(found)
     assert sum(name.startswith("24002") for name in merged(found)) == 7
@@ -178,6 +179,7 @@ def test_visits_as_copy_text(contract: Contract, gateway: Any, tmp_path: Path) -
         columns, stream = parse(contract, "batch", path, delivery.name)
         assert columns == ("_row", "_file", *VISIT, "MAHUYEN_CU_TRU")
         rows += [dict(zip(columns, row, strict=True)) for row in csv.reader(io.StringIO(b"".join(stream).decode()))]
+        delivery.done()
     assert sorted(row["visit"] for row in rows) == [f"LK{n:08d}" for n in range(70)]
     (one,) = [row for row in rows if row["visit"] == "LK00000067"]
     assert one == {
@@ -263,6 +265,7 @@ def test_two_facilities_that_are_waited_for(contract: Contract, gateway: Any) ->
                 found.append((delivery.name, {m.name: tar.extractfile(m).read() for m in tar}))  # type: ignore[union-attr]
             if delivery.name.endswith(name):
                 return delivery.cursor_after()
+            delivery.done()
         return None
 
     cursor = until(None, "20261028")
@@ -273,3 +276,48 @@ def test_two_facilities_that_are_waited_for(contract: Contract, gateway: Any) ->
     assert json.loads(cursor or "")["waiting"] == {"24002": "20261025"}
     rest, cursor = run(contract, cursor, env(gateway))
     assert merged(found, rest) == files(gateway) and json.loads(cursor or "")["waiting"] == {}
+
+
+@pytest.mark.parametrize("refused", ["20261022", "20261024"])
+def test_a_day_that_was_not_landed_comes_again(contract: Contract, gateway: Any, refused: str) -> None:
+    """The cursors of later days know nothing of it, and what its facilities sent later waits for it."""
+    found: list[tuple[str, Archives]] = []
+    cursor = None
+    for delivery in open_source(contract, None, env(gateway)):
+        with tarfile.open(fileobj=io.BytesIO(b"".join(delivery.chunks)), mode="r:") as tar:
+            archives = {m.name: tar.extractfile(m).read() for m in tar}  # type: ignore[union-attr]
+        if not delivery.name.endswith(refused):
+            found.append((delivery.name, archives))
+            cursor = delivery.cursor_after()
+            delivery.done()
+    kept = len(merged(found))
+    assert kept < len(files(gateway)), "the refused one, and what comes after it"
+    rest, cursor = run(contract, cursor, env(gateway))
+    assert rest[0][0].endswith(refused) and merged(found, rest) == files(gateway)
+    assert run(contract, cursor, env(gateway))[0] == []
+
+
+def test_an_archive_that_cannot_be_read_waits_alone(contract: Contract, gateway: Any, tmp_path: Path) -> None:
+    """As many visits as listed, but one of them is no Base64: its facility waits, the day's others go on."""
+    file = gateway.web.received["24001-20261024"].package.file
+    with zipfile.ZipFile(file) as archive:
+        ((text, entry),) = [(archive.read(one), one.filename) for one in archive.infolist()]
+    at = text.index(b"</NOIDUNGFILE>")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(entry, text[: at - 4] + b"*" + text[at - 3 :])
+    was = spoil(gateway, "24001-20261024", packed.getvalue())
+    found: list[tuple[str, Archives]] = []
+    with pytest.raises(Transient) as failure:
+        for delivery in open_source(contract, None, env(gateway)):
+            path = tmp_path / "kept.tar"
+            path.write_bytes(b"".join(delivery.chunks))
+            assert sum(1 for _ in parse(contract, "batch", path, delivery.name)[1])
+            with tarfile.open(path) as tar:
+                found.append((delivery.name, {m.name: tar.extractfile(m).read() for m in tar}))  # type: ignore[union-attr]
+            cursor = delivery.cursor_after()
+            delivery.done()
+    assert "24001-20261024: không đọc được hồ sơ thứ 1" in failure.value.vi
+    assert "24001-20261023.zip" in merged(found) and "24001-20261025.zip" not in merged(found)
+    spoil(gateway, "24001-20261024", was)
+    assert merged(found, run(contract, cursor, env(gateway))[0]) == files(gateway)
