@@ -253,7 +253,7 @@ class _Landing:
 
     def _cursor_after(self, outcome: str) -> str | None:
         """The cursor to store. That of files says which were taken, whatever became of them; any other says what is in raw."""
-        return self.delivery.cursor_after() if outcome == "applied" or self.of_files else None
+        return self.delivery.cursor_after() if self.of_files or outcome in ("applied", "unchanged") else None
 
     def _keys_checked(self) -> bool:
         """Whether the keys were compared. A list that could not be read leaves the check due."""

@@ -37,7 +37,7 @@ MISTAKES = {
     "no law": ('instrument: "Nghị định 194/2025/NĐ-CP"', 'instrument: ""', "legal_basis[2].instrument", "missing"),
     "law without a day": (", validFrom: 2025-08-19", "", "legal_basis[2].validFrom", "missing"),
     "law over before": ("validFrom: 2025-08-19", "validFrom: 2025-08-19, validTo: 2025-01-01", "legal_basis[2].validTo", "before"),
-    "no creator": ("code: H05.05", "code: sở", "creator.code", "agency code"),
+    "no creator": ("code: H05.08", "code: sở", "creator.code", "agency code"),
     "no address": ("dulieumo@bacninh.example", "điện thoại", "contact.email", "e-mail"),
     "no day": ("covers: {from: 2025-07-01", 'covers: {from: "mới"', "covers.from", "date"),
     "place of no time": ('code: "24", from: 2025-07-01', 'code: "24"', "place.from", "missing"),
