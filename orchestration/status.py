@@ -15,6 +15,7 @@ from orchestration import exchange, health
 from orchestration import portal as open_data
 from orchestration.contracts import Contract
 from orchestration.health import ChannelHealth
+from orchestration.landing.overtaken import Unsettled, unsettled
 from orchestration.warehouse import connect
 
 
@@ -95,12 +96,16 @@ def datasets(contracts: list[Contract], env: Mapping[str, str] | None = None) ->
                                          order by attempt_id desc limit 1) a on true"""  # type: ignore[arg-type]
             ).fetchall()
         }
+    asking = {found.dataset: found for found in unsettled(contracts)}
     healths = health.datasets(contracts, os.environ if env is None else env)
     nothing = (None, *[0] * len(_COUNTS), 0, None, "", "", None, None)
-    return [_dataset(contract, rows.get(contract.id, nothing), healths[contract.id]) for contract in contracts]
+    return [
+        _dataset(contract, rows.get(contract.id, nothing), healths[contract.id], asking.get(contract.id))
+        for contract in contracts
+    ]
 
 
-def _dataset(contract: Contract, row: tuple[Any, ...], found: health.Health) -> DatasetState:
+def _dataset(contract: Contract, row: tuple[Any, ...], found: health.Health, asking: Unsettled | None) -> DatasetState:
     delivery, still_open, outcome, vi, en, good_at, hours = row[0], *row[1 + len(_COUNTS) :]
     if found.missing and delivery is None:
         state, names = "not_connected", ", ".join(found.missing)
@@ -109,6 +114,8 @@ def _dataset(contract: Contract, row: tuple[Any, ...], found: health.Health) -> 
         state = "never" if delivery is None else "stale"
     elif outcome in ("waiting", "refused"):
         state = outcome
+    elif asking is not None:  # of an earlier night, and nobody has seen to it
+        state, vi, en = asking.outcome, asking.reason_vi, asking.reason_en
     elif delivery is None:
         state, vi, en = "never", "chưa từng giao", "never delivered"
     elif hours is not None and float(hours) > contract.latency_hours:

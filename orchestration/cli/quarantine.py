@@ -129,6 +129,8 @@ def quarantine_report(agency: str, out: Path | None, reveal: bool, by: str | Non
         return
     for book in books:
         click.echo(str(book.path))
+    if not books:
+        click.echo("Không có dòng nào chờ sửa / Nothing waits")
 
 
 @quarantine.command(

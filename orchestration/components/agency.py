@@ -4,11 +4,11 @@ Belongs here: asset keys, what the UI tells of a contract, retries, the scaffold
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -19,6 +19,9 @@ from orchestration.components.source_health import check_results, check_specs, l
 from orchestration.contracts import Contract, Source, load
 from orchestration.errors import KhoError
 from orchestration.sources import is_connected, missing_variables
+
+if TYPE_CHECKING:
+    from orchestration.landing import Receipt
 
 
 def raw_key(dataset: str) -> dg.AssetKey:
@@ -108,13 +111,25 @@ def _land(context: dg.AssetExecutionContext, contract: Contract, retries: int) -
         context.log.info(f"{contract.id}: nothing delivered")
         return
     last = receipts[-1]
-    if last.outcome in ("waiting", "refused"):
-        raise failure(KhoError(last.outcome, vi=last.reason_vi, en=last.reason_en))
+    if open_ := _open(contract, receipts):
+        raise failure(KhoError(open_.outcome, vi=open_.reason_vi, en=open_.reason_en))
     metadata = landed_metadata(receipts, monotonic() - started)
     yield dg.MaterializeResult(
         asset_key=raw_key(contract.id),
         metadata={"kho/outcome": last.outcome, "kho/delivery": last.delivery_id, **metadata},
     )
+
+
+def _open(contract: Contract, receipts: Sequence[Receipt]) -> Receipt | None:
+    """The receipt that a person has to act on, if there is one: the last, or an earlier one that no later word has settled."""
+    from orchestration.landing.overtaken import unsettled
+
+    if receipts[-1].outcome in ("waiting", "refused"):
+        return receipts[-1]
+    if all(receipt.outcome not in ("waiting", "refused") for receipt in receipts):
+        return None
+    still = {found.delivery_id for found in unsettled([contract])}
+    return next((receipt for receipt in receipts if receipt.delivery_id in still), None)
 
 
 def icon(source: Source) -> str:

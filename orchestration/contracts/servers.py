@@ -136,6 +136,13 @@ def _judge(reader: Reader, at: Place, kind: str, name: str, value: object, colum
         placeholders = PLACEHOLDER.findall(str(value))
         for unknown in sorted(set(placeholders) - known):
             reader.problem(at, f"{{{unknown}}} không phải ngày hay một cột", f"{{{unknown}}} is no date and no column")
+        # Names of files stand on receipts, in logs and in Dagster.
+        for personal in sorted({c.name for c in columns if c.is_personal} & set(placeholders)):
+            reader.problem(
+                at,
+                f"{personal} là dữ liệu cá nhân, không đặt vào tên tệp",
+                f"{personal} is personal: not in a file's name",
+            )
         if placeholders.count("date") + placeholders.count("moment") > 1:
             reader.problem(at, "chỉ được có một ngày", "exactly one date is allowed")
 

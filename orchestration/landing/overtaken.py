@@ -5,6 +5,7 @@ Belongs here: these questions to kho.delivery. Stays out: what follows from the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from orchestration import settings
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError
 from orchestration.landing.returned import CHANNEL
+from orchestration.warehouse import connect
 
 if TYPE_CHECKING:
     from orchestration.sources import Delivery
@@ -26,6 +28,40 @@ OVERTAKEN = """exists (select from kho.delivery l
      where l.dataset = w.dataset and l.outcome = 'applied' and l.delivery_id > w.delivery_id
        and (l.confirms = w.delivery_id or l.retries = w.delivery_id
             or l.channel = w.channel and (w.parts is null or l.parts is null or l.parts && w.parts)))"""
+
+
+#: SQL: whether delivery `w` still asks something of a person: it waits, or was refused, and neither was it landed once more nor
+#: does its channel know a later word. What is only added to (`%(appends)s`, datasets) has no later word.
+UNSETTLED = f"""(w.outcome in ('waiting', 'refused') and w.channel <> '{CHANNEL}'
+     and not exists (select from kho.delivery l where l.dataset = w.dataset and l.outcome = 'applied' and w.delivery_id in (l.confirms, l.retries))
+     and (w.dataset = any (%(appends)s) or not exists (select from kho.delivery l
+            where l.dataset = w.dataset and l.outcome = 'applied' and l.channel = w.channel and (l.delivery_id > w.delivery_id or l.as_of > w.as_of)
+              and (w.parts is null or l.parts is null or l.parts && w.parts))))"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unsettled:
+    """A delivery that still asks something of a person: to confirm it (waiting), or to mend what it was refused for."""
+
+    dataset: str
+    delivery_id: int
+    outcome: str
+    reason_vi: str
+    reason_en: str
+
+
+def unsettled(contracts: Sequence[Contract]) -> list[Unsettled]:
+    """Every such delivery of these datasets, the oldest first."""
+    with connect("release") as connection:
+        return (
+            connection.cursor(row_factory=class_row(Unsettled))
+            .execute(
+                f"""select dataset, delivery_id, outcome, coalesce(reason_vi, '') as reason_vi, coalesce(reason_en, '') as reason_en
+                      from kho.delivery w where dataset = any (%(datasets)s) and {UNSETTLED} order by delivery_id""",  # type: ignore[arg-type]
+                {"datasets": [c.id for c in contracts], "appends": [c.id for c in contracts if c.delivery == "append"]},
+            )
+            .fetchall()
+        )
 
 
 @dataclass(frozen=True, slots=True)

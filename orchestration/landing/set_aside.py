@@ -152,13 +152,20 @@ def _content(loader: Loader, standing: Standing) -> Sql:
     )
 
 
+def _told(column: Column) -> Sql:
+    """What was found, unless it holds twelve digits in a row: a person's number that stands where it should not."""
+    return sql.SQL("case when i.{0}::text !~ '(^|[^0-9])[0-9]{{12}}([^0-9]|$)' then left(i.{0}::text, 200) end").format(
+        sql.Identifier(column.name)
+    )
+
+
 def _lines(loader: Loader, rules: Sequence[Rule]) -> list[Sql]:
     """One row of values a rule: whether it is broken, and what the agency is told."""
     lines: list[Sql] = [
         sql.SQL("({broken}, {code}, {column}, {found}, {expected}, {vi}, {en})").format(
             broken=rule.broken, code=sql.Literal(rule.code), column=sql.Literal(rule.column.name),
             # A personal value is in the row itself, for whoever may open it, and nowhere else.
-            found=sql.SQL("null::text") if rule.column.is_personal else sql.SQL("left(i.{}::text, 200)").format(sql.Identifier(rule.column.name)),
+            found=sql.SQL("null::text") if rule.column.is_personal else _told(rule.column),
             expected=rule.texts[0], vi=rule.texts[1], en=rule.texts[2],
         )
         for rule in rules

@@ -106,9 +106,7 @@ def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
         waiting: dict[str, list[int]] = dict(
             connection.execute(
                 f"""select dataset, array_agg(delivery_id order by delivery_id) from kho.delivery w
-                    where outcome = 'waiting' and not {OVERTAKEN} and (night = %(night)s
-                          or delivery_id in (select delivery_id from kho.attempt a where a.night = %(night)s and a.outcome = 'waiting'))
-                    group by dataset""",  # type: ignore[arg-type]
+                    where outcome = 'waiting' and not {OVERTAKEN} and night <= %(night)s group by dataset""",  # type: ignore[arg-type]
                 {"night": night},
             ).fetchall()
         )
@@ -119,6 +117,8 @@ def _delivered(contracts: Sequence[Contract], night: date) -> list[Delivered]:
         outcome, reason = attempts.get(contract.id, ("none", ""))
         if outcome == "waiting" and contract.id not in waiting:
             outcome, reason = "applied", ""  # somebody has confirmed it since
+        elif contract.id in waiting and outcome in ("nothing", "unchanged"):
+            outcome = "waiting"  # since an earlier night
         found.append(
             Delivered(
                 contract.id,

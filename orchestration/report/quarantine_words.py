@@ -40,14 +40,15 @@ RULES = {
     "conflict": ("trùng khóa, khác nội dung", "one key, different rows"),
     "identifier": ("mã định danh sai", "wrong identifier"),
     "disagrees": ("mâu thuẫn với cột khác", "disagrees with another column"),
+    "part": ("khác với tên tệp", "differs from the file's name"),
     "synthetic": ("mã mô phỏng", "synthetic identifier"),
 }
 LEVELS = (
     ("trong hạn", "in time"),
-    ("quá hạn, báo thủ trưởng đơn vị", "overdue, told to the head of the agency"),
+    ("quá hạn, việc của thủ trưởng đơn vị", "overdue, for the head of the agency"),
     (
-        "quá hạn lần hai, báo Sở Khoa học và Công nghệ",
-        "overdue twice, told to the Department of Science and Technology",
+        "quá hạn lần hai, việc của Sở Khoa học và Công nghệ",
+        "overdue twice, for the Department of Science and Technology",
     ),
 )
 STATES = {

@@ -10,6 +10,8 @@ writes it) has none of it: there it is an empty cell.
 
 from __future__ import annotations
 
+import hashlib
+import threading
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -28,6 +30,8 @@ from orchestration.sources.xlsx_tags import BOOLEAN, DURATION, MOMENT, NUMBER, T
 if TYPE_CHECKING:
     import numpy as np
 
+#: Where the table is, the sheet it is on, and the legacy charset of its texts.
+Table = tuple[Layout, Cells, str | None]
 SLICE = 16_384  # rows written at a time
 INFLATED = 2 << 30  # bytes of an archive that is read as a whole
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")
@@ -40,7 +44,7 @@ def parse_workbook(contract: Contract, stream: BinaryIO, name: str) -> tuple[tup
 
     KhoError `schema_drift`, `file_format` or `charset_undecided` at once.
     """
-    layout, sheet, charset = _table(contract, stream, name)
+    layout, sheet, charset = _looked_at.take(contract, stream) or _table(contract, stream, name)
     rows = data_rows(contract, layout, sheet, _meaning(contract, charset))
     charsets = [_column_charset(column, charset, layout, sheet, rows, name) for column in contract.columns]
     return copy_columns(contract, layout.extra), _written(contract, layout, sheet, rows, [*charsets, charset])
@@ -51,8 +55,42 @@ def headers_workbook(contract: Contract, stream: BinaryIO, name: str) -> tuple[t
 
     KhoError as `parse_workbook`.
     """
-    layout, _, _ = _table(contract, stream, name)
-    return layout.columns, layout.extra
+    found = _table(contract, stream, name)
+    _looked_at.put(contract, stream, found)
+    return found[0].columns, found[0].extra
+
+
+class _LookedAt:
+    """The workbook whose headers were looked at last: it is parsed next, as a rule, and need not be read twice for that.
+
+    Known by the hash of its bytes and by what the contract asks for. Given out once, so that it does not outlive its use.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: tuple[tuple[Any, ...], Table] | None = None
+
+    def put(self, contract: Contract, stream: BinaryIO, found: Table) -> None:
+        held = self._key(contract, stream), found
+        with self._lock:
+            self._held = held
+
+    def take(self, contract: Contract, stream: BinaryIO) -> Table | None:
+        with self._lock:
+            held, self._held = self._held, None
+        if held is None or held[0] != self._key(contract, stream):
+            return None
+        return held[1]
+
+    @staticmethod
+    def _key(contract: Contract, stream: BinaryIO) -> tuple[Any, ...]:
+        stream.seek(0)
+        digest = hashlib.file_digest(stream, "sha256").digest()  # type: ignore[arg-type]
+        stream.seek(0)
+        return digest, contract.id, contract.columns, tuple(sorted(contract.source.options.items()))
+
+
+_looked_at = _LookedAt()
 
 
 def _written(
@@ -82,7 +120,7 @@ def _written(
 # -- which table, in which charset ------------------------------------------------------------------------------------
 
 
-def _table(contract: Contract, stream: BinaryIO, name: str) -> tuple[Layout, Cells, str | None]:
+def _table(contract: Contract, stream: BinaryIO, name: str) -> Table:
     """The sheet that has the contract's headers, where on it, and the legacy charset of its texts. KhoError when there is none."""
     best: tuple[Layout, Cells, str | None] | None = None
     failure = None

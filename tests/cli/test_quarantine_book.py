@@ -201,12 +201,12 @@ def test_tickets_tell_owner_deadline_and_whose_turn_it_is(
     assert kho("quarantine", "tickets", "--overdue", "--json").json == []
     on(date(2026, 3, 10))
     ran = kho("quarantine", "tickets", "--overdue")
-    assert ran.code == 3 and ran.out.count("báo thủ trưởng đơn vị") == 8 and "data@syt.bacninh.example" in ran.out
+    assert ran.code == 3 and ran.out.count("việc của thủ trưởng đơn vị") == 8 and "data@syt.bacninh.example" in ran.out
     on(date(2026, 3, 16))
     assert {t["level"] for t in kho("quarantine", "tickets", "--json").json} == {1}
     on(date(2026, 3, 17))
     assert {t["level_words"] for t in kho("quarantine", "tickets", "--json").json} == {
-        "quá hạn lần hai, báo Sở Khoa học và Công nghệ / overdue twice, told to the Department of Science and Technology"
+        "quá hạn lần hai, việc của Sở Khoa học và Công nghệ / overdue twice, for the Department of Science and Technology"
     }
 
 

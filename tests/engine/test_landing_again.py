@@ -13,10 +13,11 @@ from orchestration.contracts import Contract
 from orchestration.contracts.code_lists import CodeList, CodeValue
 from orchestration.landing import land
 from orchestration.landing.code_lists import put_in
+from orchestration.landing.overtaken import unsettled
 from orchestration.landing.returned import CHANNEL, Answer
 from orchestration.warehouse import connect
 
-from .attempts import COLUMNS, NAMES, WHO, Line, lines, outcomes, present, take
+from .attempts import COLUMNS, NAMES, WHO, Line, lines, outcomes, present, sent, take
 from .cluster import rows, value
 from .samples import NIGHT, START, column, contract, csv_delivery, text_rows
 
@@ -146,3 +147,25 @@ def test_an_answer_is_the_word_after_all_that_was_landed_before_it(made: Contrac
     )  # fmt: skip
     take(made, lines(3), as_of=now)
     assert land(made, late, night=NIGHT, confirmed_by=WHO).updated == 1
+
+
+# -- what still asks something of a person --------------------------------------------------------------------------------
+
+
+def test_what_waits_or_was_refused_is_told_until_it_is_settled(made: Contract, empty: Path) -> None:
+    take(made, lines(10))
+    assert unsettled([made]) == []
+    waiting = take(made, lines(2), day=1)
+    assert [(u.delivery_id, u.outcome) for u in unsettled([made])] == [(waiting.delivery_id, "waiting")]
+    take(made, lines(11), day=2)
+    assert unsettled([made]) == [], "a later word of the same channel"
+    take(made, lines(10), day=1)
+    assert unsettled([made]) == [], "older than what is known"
+
+
+def test_a_refused_file_of_an_append_feed_is_told_whatever_comes_later(empty: Path) -> None:
+    feed = contract(COLUMNS, delivery="append")
+    take(feed, lines(3))
+    refused = land(feed, replace(sent(feed, lines(3)), chunks=[b"CODE,PART,NAME\nA009,a\n"]), night=NIGHT)
+    take(feed, lines(3, start=20), day=2)
+    assert (refused.outcome, [u.delivery_id for u in unsettled([feed])]) == ("refused", [refused.delivery_id])

@@ -303,3 +303,9 @@ def test_an_optional_column_may_come_later(empty: Path) -> None:
     assert receipt.accepted == 1 and present(made) == {("K1", "a", None)}
     take(made, [("K1", "a", "x")], day=1)
     assert present(made) == {("K1", "a", "x")}
+
+
+def test_a_person_s_number_in_another_column_is_not_told(empty: Path) -> None:
+    made = contract([COLUMNS[0], column("note", pattern=r"^[a-z]+$")])
+    receipt = take(made, [("K1", "CCCD 098099000111"), ("K2", "A1")])
+    assert [(line[1], line[4]) for line in told(receipt)] == [("K1", None), ("K2", "A1")]

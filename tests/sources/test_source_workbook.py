@@ -23,6 +23,7 @@ from python_calamine import CalamineWorkbook
 from orchestration.contracts import Contract
 from orchestration.errors import KhoError
 from orchestration.sources import xlsx_cells
+from orchestration.sources.sheet_layout import find_layout as find
 from orchestration.sources.workbook import headers_workbook, parse_workbook
 from orchestration.sources.xlsx_cells import sheets
 from tests.sources.contracts_of import contract_of
@@ -378,3 +379,17 @@ def test_long_numbers_keep_every_digit() -> None:
     assert values == ["12345678901234567", "12345678901234567", "0.3", "-7"]
     old_book = read(contract_of(COLUMNS), old([["Mã", "Giá trị"], ["a", 123456789012345], ["b", 2**53]]))
     assert [row["value"] for row in old_book] == ["123456789012345", "9007199254740992"]
+
+
+def test_what_was_looked_at_is_parsed_once_and_never_for_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    contract = contract_of(COLUMNS)
+    one, other = book([["Mã", "Giá trị"], ["1", "a"]]), book([["Mã", "Giá trị"], ["2", "b"]])
+    found = []
+    monkeypatch.setattr("orchestration.sources.workbook.find_layout", lambda *given: found.append(1) or find(*given))
+    headers_workbook(contract, io.BytesIO(one), "a.xlsx")
+    assert (read(contract, one), len(found)) == ([{"_row": "2", "key": "1", "value": "a"}], 1)
+    headers_workbook(contract, io.BytesIO(one), "a.xlsx")
+    assert read(contract, other) == [{"_row": "2", "key": "2", "value": "b"}]
+    headers_workbook(contract, io.BytesIO(one), "a.xlsx")
+    renamed = contract_of([("key", "Mã", {}), ("amount", "Giá trị", {})])
+    assert read(renamed, one) == [{"_row": "2", "key": "1", "amount": "a"}]
