@@ -120,7 +120,7 @@ def _land(context: dg.AssetExecutionContext, contract: Contract, retries: int) -
     )
 
 
-def _open(contract: Contract, receipts: Sequence[Receipt]) -> Receipt | None:
+def _open(contract: Contract, receipts: "Sequence[Receipt]") -> "Receipt | None":
     """The receipt that a person has to act on, if there is one: the last, or an earlier one that no later word has settled."""
     from orchestration.landing.overtaken import unsettled
 

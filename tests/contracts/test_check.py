@@ -16,10 +16,12 @@ LICENCE = "agencies/health/licence.yaml"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """The health department alone: enough for every rule, and small."""
-    target = tmp_path / "assets"
-    shutil.copytree(assets_root() / "agencies" / "health", target / "agencies" / "health")
-    return target
+    """Two contracts of the health department: enough for every rule, and small."""
+    health = tmp_path / "assets" / "agencies" / "health"
+    health.mkdir(parents=True)
+    for name in (FACILITY, LICENCE, "agencies/health/defs.yaml"):
+        shutil.copy(assets_root() / name, health)
+    return tmp_path / "assets"
 
 
 def plant(root: Path, old: str, new: str, file: str = FACILITY) -> int:
@@ -307,6 +309,7 @@ def test_no_assets_folder(tmp_path: Path) -> None:
 def test_a_charset_of_a_column_is_not_for_files_that_have_one_for_all(root: Path) -> None:
     """It would be passed over: such files are decoded as one text."""
     file = "agencies/health/drug_outlet.yaml"
+    shutil.copy(assets_root() / file, root / file)
     text = "        physicalName: TEN_CO_SO\n"
     plant(root, text, f"{text}        customProperties: [{{property: kho.charset, value: tcvn3}}]\n", file)
     told = [problem for problem in check(root) if problem.file.endswith("drug_outlet.yaml")]

@@ -36,6 +36,13 @@ def copy_of_the_project(target: Path) -> Path:
     for name in ("assets", "dbt_project", "expectations"):
         shutil.copytree(ROOT / name, target / name, ignore=ignored)
     shutil.copy(ROOT / "pyproject.toml", target)
+    # A draft needs nothing of the project, and a hundred of them would be read for each omission.
+    for path in (target / "assets" / "agencies").glob("*/*.yaml"):
+        if "\nstatus: draft\n" in path.read_text(encoding="utf-8"):
+            path.unlink()
+    for folder in (target / "assets" / "agencies").iterdir():
+        if {path.name for path in folder.iterdir()} <= {"defs.yaml"}:
+            shutil.rmtree(folder)
     return target
 
 
