@@ -27,8 +27,10 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Copies of the obligation, the contracts behind it and the models of health, to plant mistakes in."""
     monkeypatch.delenv("KHO_EXCHANGE_SETTLE", raising=False)
     target = tmp_path / "assets"
-    for folder in ("national/health_system", "agencies/health"):
-        shutil.copytree(assets_root() / folder, target / folder)
+    shutil.copytree(assets_root() / "national/health_system", target / "national/health_system")
+    (target / "agencies/health").mkdir(parents=True)
+    for name in ("facility.yaml", "licence.yaml", "defs.yaml"):
+        shutil.copy(assets_root() / "agencies/health" / name, target / "agencies/health")
     for folder in ("models/warehouse/health", "models/staging/health"):
         shutil.copytree(project_folder() / folder, tmp_path / "dbt" / folder)
     monkeypatch.setenv("KHO_DBT_PROJECT", str(tmp_path / "dbt"))

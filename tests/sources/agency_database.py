@@ -5,6 +5,7 @@ Belongs here: making tables, and reading them as Kho does. Stays out: what must 
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import sqlite3
@@ -13,6 +14,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pymysql
 
 from orchestration.contracts import Contract, assets_root, load
 from orchestration.contracts.model import Source
@@ -51,11 +54,25 @@ class Agency:
         if columns == self.made:
             self.run("delete from t")
         else:
+            self._end_readers()
             self.run("drop table if exists t")
             self.run(f"create table t ({columns})")
         self.made = columns
         if rows:
             self.run(f"insert into t values ({','.join('?' * len(rows[0]))})", rows)
+
+    def _end_readers(self) -> None:
+        """A reader that a test has dropped may not have been let go of yet; the table it reads cannot be dropped as long."""
+        if self.maria is None:
+            return
+        with self.maria.connect("syt") as cursor:
+            cursor.execute(
+                "select id from information_schema.processlist where user = %s", (self.maria.account["user"],)
+            )
+            for (number,) in cursor.fetchall():
+                with contextlib.suppress(pymysql.err.OperationalError):  # it has just gone by itself
+                    cursor.execute(f"kill {int(number)}")
+            cursor.execute("set global lock_wait_timeout = 30")
 
     @property
     def url(self) -> str:
